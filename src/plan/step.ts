@@ -1,0 +1,163 @@
+/**
+ * A Plan: steps as data, each with its locks and its undo. Nothing here touches a database.
+ *
+ * Every type is plain JSON: a Plan survives `JSON.parse(JSON.stringify(plan))` and is stored whole with its run.
+ */
+import type { LockMode } from "./lock.ts";
+
+/** A table, view or index by its name. */
+export interface RelationName {
+  readonly schema: string;
+  readonly name: string;
+}
+
+/** One lock on a relation that exists before the statement. */
+export interface Lock extends RelationName {
+  readonly mode: LockMode;
+  /** Also on every partition and inheritance child below it, down to the leaves. */
+  readonly partitions?: true;
+}
+
+/** Where the transaction of a statement begins and ends. */
+export type TransactionRule =
+  /** Shares the transaction of its inside neighbours. */
+  | "inside"
+  /** No transaction block may hold it: CREATE INDEX CONCURRENTLY, DETACH … CONCURRENTLY. */
+  | "outside"
+  /** Shares the transaction of the inside steps before it, and ends it. */
+  | "commitAfter";
+
+/**
+ * How to tell from the catalog what became of an `outside` statement when its process was killed.
+ *
+ * `sql` returns one row with one text column `state`: `done`, `absent` (run it), or `broken` (run `repair` first).
+ */
+export interface Probe {
+  readonly sql: string;
+  /** What clears a broken rest: the statement, also outside a transaction, and what follows it. */
+  readonly repair?: {
+    readonly sql: string;
+    /** `retry`: the statement runs again. `done`: the repair itself completed it (DETACH … FINALIZE). */
+    readonly then: "retry" | "done";
+  };
+}
+
+interface StatementBase {
+  readonly sql: string;
+  /** Every lock on a relation that existed before, held by the end of the statement. Measured in test/contract. */
+  readonly locks: readonly Lock[];
+  /** How many relations it creates, each one more entry in the lock table until the transaction ends. @default 0 */
+  readonly creates?: number;
+  /**
+   * Relations whose rows the statement reads or writes in its own right: row security must not hide them.
+   * Row checks of SET NOT NULL, CHECK and CREATE INDEX are not affected by row security and are not named.
+   */
+  readonly rows?: readonly RowAccess[];
+}
+
+/** A statement, with what a reader must know before running it. `outside` needs a probe: nothing rolls it back. */
+export type Statement =
+  | (StatementBase & { readonly transaction: "inside" | "commitAfter" })
+  | (StatementBase & { readonly transaction: "outside"; readonly probe: Probe });
+
+/** Rows that a step reads, or reads and changes. */
+export interface RowAccess extends RelationName {
+  readonly access: "read" | "insert" | "update" | "delete";
+}
+
+/** How a step is taken back. There is no fourth case. */
+export type Undo =
+  | ({ readonly kind: "statement" } & Statement & {
+        /** What the catalog keeps from it all the same: column order, column slots, enum labels. */
+        readonly residue?: string;
+      })
+  | { readonly kind: "nothing" }
+  | { readonly kind: "irreversible"; readonly reason: string };
+
+interface StepBase {
+  /** Stable within its plan: the journal resumes by it. */
+  readonly id: string;
+  /** What it does, for a person: one line. */
+  readonly title: string;
+  /** Only on such a server; resolved when the run begins, and journaled. Example: `{ server: ">=18" }`. */
+  readonly when?: { readonly server: ServerRange };
+  /** The name of the phase that begins once this step is applied: what `phaseOf` answers to an application. */
+  readonly phase?: string;
+  readonly undo: Undo;
+}
+
+/** A range of PostgreSQL major versions, as `>=18` or `<18`. */
+export type ServerRange = `${">=" | "<"}${number}`;
+
+/** One SQL statement. */
+export type SqlStep = StepBase & { readonly kind: "sql" } & Statement;
+
+/** A query that must hold before the plan goes on. It writes nothing. */
+export interface CheckStep extends StepBase {
+  readonly kind: "check";
+  readonly sql: string;
+  /**
+   * `noRows`: the query returns none; the rows it returns are shown as the evidence.
+   * A bound: the first column of its only row is a number within it.
+   */
+  readonly expect: "noRows" | { readonly atLeast?: number; readonly atMost?: number };
+  readonly rows?: readonly RowAccess[];
+  readonly transaction: "inside" | "commitAfter";
+}
+
+/** Waits for `confirm(db, plan, id)`: what an application deployment sits between. */
+export interface GateStep extends StepBase {
+  readonly kind: "gate";
+  /** What a person makes sure of before confirming. */
+  readonly question: string;
+}
+
+/** A named function of the host, handed over as `apply(db, plan, { handlers })`. It must be idempotent. */
+export interface CallStep extends StepBase {
+  readonly kind: "call";
+  readonly handler: string;
+  readonly version: number;
+  readonly argument: Json;
+}
+
+/** Changes the rows of a table in batches, each its own transaction, by a unique key in ascending order. */
+export interface BackfillStep extends StepBase {
+  readonly kind: "backfill";
+  readonly table: RelationName;
+  /** The columns of a unique key that is never NULL, with their types as PostgreSQL prints them. */
+  readonly key: readonly KeyColumn[];
+  /** What follows SET: `tenant_id = 1`. The row is `target`. It must yield the same when it is done twice. */
+  readonly set: string;
+  /** Which rows are left to do, about `target`. A row that is done no longer meets it. */
+  readonly where: string;
+  /** Rows in one transaction. */
+  readonly batchSize: number;
+  /** Rest after each batch. */
+  readonly pauseMs: number;
+}
+
+/** One column of a unique key. */
+export interface KeyColumn {
+  readonly name: string;
+  /** As `format_type` prints it. */
+  readonly type: string;
+}
+
+/** One step of a plan. */
+export type Step = SqlStep | CheckStep | GateStep | CallStep | BackfillStep;
+
+/** A name and its steps, in order. Pure data: printable, hashable, diffable, testable without a database. */
+export interface Plan {
+  readonly format: 1;
+  readonly name: string;
+  readonly steps: readonly Step[];
+}
+
+/** Any JSON value. */
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json };
