@@ -38,6 +38,8 @@ export type ErrorCode =
   | "leaseLost"
   /** The catalog is not as the step needs it, and only a person can tell what is right. */
   | "inDoubt"
+  /** No lock could be had, or held no longer, within the limits. */
+  | "blocked"
   /** A query whose result must hold a fact did not. */
   | "checkFailed";
 

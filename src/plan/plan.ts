@@ -1,0 +1,54 @@
+import { UnderpinError } from "../errors.ts";
+import type { Plan, Step } from "./step.ts";
+
+/**
+ * Puts steps and whole plans together, in order, under one name.
+ *
+ * The steps of a plan that is put in keep their ids behind the plan's name, `set-not-null-users-email/validate`, so
+ * that the journal still finds them when the plan around them grows.
+ *
+ * @example
+ * plan("tenant", [addColumn(…), gate({ id: "deployed", … }), setNotNull(…)])
+ */
+export function plan(name: string, parts: readonly (Step | Plan)[]): Plan {
+  const steps = parts.flatMap((part): readonly Step[] =>
+    "steps" in part
+      ? part.steps.map((step) => ({ ...step, id: `${part.name}/${step.id}` }))
+      : [part],
+  );
+  const made: Plan = { format: 1, name, steps };
+  validatePlan(made);
+  return made;
+}
+
+/** Refuses a plan that no journal could keep apart: no name, no steps, an id twice. */
+export function validatePlan({ format, name, steps }: Plan): void {
+  if ((format as unknown) !== 1)
+    throw new UnderpinError({
+      code: "invalidInput",
+      message: `this is not a plan of format 1: format is ${JSON.stringify(format)}`,
+      hint: "Make plans with plan(name, parts) or a recipe of this version of underpin.",
+    });
+  if (typeof name !== "string" || name.trim() === "")
+    throw new UnderpinError({
+      code: "invalidInput",
+      message: "a plan needs a name",
+      hint: 'The journal keeps runs apart by it: plan("add-tenant", [ … ]).',
+    });
+  if (!Array.isArray(steps) || steps.length === 0)
+    throw new UnderpinError({
+      code: "invalidInput",
+      message: `plan "${name}" has no steps`,
+      hint: "Hand over at least one step: plan(name, [step, …]).",
+    });
+  const seen = new Set<string>();
+  for (const { id } of steps) {
+    if (seen.has(id))
+      throw new UnderpinError({
+        code: "invalidInput",
+        message: `plan "${name}" has two steps with the id "${id}"`,
+        hint: "The journal resumes by step id: give one of them another id.",
+      });
+    seen.add(id);
+  }
+}

@@ -1,0 +1,114 @@
+import { UnderpinError } from "../errors.ts";
+import type { DatabaseLike } from "../executor/connect.ts";
+import { hashPlan } from "../plan/hash.ts";
+import { validatePlan } from "../plan/plan.ts";
+import type { Plan } from "../plan/step.ts";
+import { conclude, reportOf } from "./conclude.ts";
+import type { RunContext } from "./context.ts";
+import { describeChange } from "./difference.ts";
+import { drive, missingHandler } from "./drive.ts";
+import { holdLease } from "./hold.ts";
+import { createRun, readLiveRun, writeRunState, type RunRecord } from "./journal.ts";
+import type { Lease } from "./lease.ts";
+import type { RunOptions } from "./options.ts";
+import { prepare, type Prepared } from "./prepare.ts";
+import type { Report } from "./report.ts";
+import { forwardUnits } from "./unit.ts";
+
+/**
+ * Runs a plan, or goes on with it where it stopped: after a crash, a failure, a gate or a pause.
+ *
+ * A plan is known by its name and content. Done before, it says so and touches nothing; the same name with other content is
+ * refused with the difference. Of many processes that apply it at once exactly one runs it. What fails is in the report; only
+ * misuse throws.
+ *
+ * @example
+ * const report = await apply(db, setNotNull({ table: "users", column: "email" }));
+ * report.outcome; // "applied"
+ */
+export async function apply(
+  db: DatabaseLike,
+  plan: Plan,
+  options: RunOptions = {},
+): Promise<Report> {
+  validatePlan(plan);
+  refuseMissingHandlers(plan, options);
+  const prepared = await prepare(db, options);
+  const { executor, settings, emit } = prepared;
+  const { runSchema: schema, leaseMs, whenBusy } = settings;
+  const { signal } = options;
+  return holdLease(
+    { executor, schema, name: plan.name, leaseMs, whenBusy, signal, emit },
+    async () => {
+      const run = await readLiveRun(executor, schema, plan.name);
+      if (run !== undefined) refuseOther(run, plan);
+      return run?.state === "applied" ? reportOf(run, "applied", { ranHere: false }) : undefined;
+    },
+    async () => reportOf(await mustRead(prepared, plan), "busy", { ranHere: false }),
+    (lease) => runForward(prepared, lease, plan, options),
+  );
+}
+
+async function runForward(
+  prepared: Prepared,
+  lease: Lease,
+  plan: Plan,
+  { handlers = {}, signal }: RunOptions,
+): Promise<Report> {
+  const { executor, emit, versionNum } = prepared;
+  // The state may have changed between the look and the lease.
+  const before = await readLiveRun(executor, lease.schema, plan.name);
+  if (before === undefined) await createRun(executor, lease, plan, versionNum);
+  else refuseOther(before, plan);
+  if (before?.state === "applied") return reportOf(before, "applied", { ranHere: false });
+  const run = before ?? (await mustRead(prepared, plan));
+  const context: RunContext = {
+    ...prepared,
+    lease,
+    runId: run.id,
+    planName: plan.name,
+    handlers,
+    signal,
+  };
+  if (before !== undefined) await writeRunState(executor, lease, run.id, "running");
+  emit({
+    type: "runStarted",
+    plan: plan.name,
+    steps: plan.steps.length,
+    resumed: before !== undefined,
+  });
+  return conclude(context, "applied", () =>
+    drive(context, async () => forwardUnits(plan, await mustRead(prepared, plan))),
+  );
+}
+
+async function mustRead({ executor, settings }: Prepared, { name }: Plan): Promise<RunRecord> {
+  const run = await readLiveRun(executor, settings.runSchema, name);
+  if (run !== undefined) return run;
+  throw new UnderpinError({
+    code: "unknownRun",
+    message: `there is no run of "${name}"`,
+    hint: "It is being created or was just taken back: call apply again.",
+  });
+}
+
+function refuseOther(run: RunRecord, plan: Plan): void {
+  if (run.state === "undoing")
+    throw new UnderpinError({
+      code: "runState",
+      message: `"${plan.name}" is being taken back`,
+      hint: `Finish that first: undo(db, ${JSON.stringify(plan.name)}); then it can be applied again.`,
+    });
+  if (run.hash !== hashPlan(plan))
+    throw new UnderpinError({
+      code: "planChanged",
+      message: `"${plan.name}" was begun with other content:\n${describeChange(run.plan, plan)}`,
+      hint: "Give the changed plan a new name, or take the old one back first: undo(db, name).",
+    });
+}
+
+function refuseMissingHandlers({ steps }: Plan, { handlers }: RunOptions): void {
+  for (const step of steps)
+    if (step.kind === "call" && handlers?.[step.handler]?.version !== step.version)
+      throw missingHandler(step);
+}

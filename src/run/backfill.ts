@@ -1,0 +1,145 @@
+import { isRetryable, toError } from "../errors.ts";
+import type { Queryable } from "../executor/executor.ts";
+import type { BackfillStep, KeyColumn } from "../plan/step.ts";
+import { ident, literal, qualified } from "../sql/quote.ts";
+import { backoffMs, sleep } from "./backoff.ts";
+import { checkCancelled, marker, type RunContext } from "./context.ts";
+import { StepFailed } from "./failure.ts";
+import { fenceSql, refuseLostLease } from "./lease.ts";
+import { refuseHiddenRows } from "./row-security.ts";
+import { transactionSettingsSql } from "./settings.ts";
+
+const LONGEST_REST_MS = 15_000;
+
+/** How often one batch is tried before the step fails. */
+const BATCH_TRIES = 10;
+
+/** How a backfill ended: all rows are done, or the run was paused between two batches. */
+export type BackfillOutcome = "done" | "paused";
+
+/**
+ * Changes the rows of a table in batches by ascending key, each batch one transaction together with how far it came.
+ *
+ * A batch is a keyset page, never an OFFSET: rows that are done leave the page, and an OFFSET over a shrinking set skips
+ * rows. Its rows are locked first, in key order, so that a concurrent UPDATE is waited for and read again: the newer value
+ * wins. Killed anywhere it goes on from the last committed batch.
+ */
+export async function runBackfill(
+  context: RunContext,
+  step: BackfillStep,
+  isPaused: () => Promise<boolean>,
+): Promise<BackfillOutcome> {
+  const { executor, emit, signal } = context;
+  emit({ type: "stepStarted", step: step.id, title: step.title, sql: batchSql(step, true) });
+  const rowsEstimated = await readEstimate(executor, step);
+  for (;;) {
+    checkCancelled(context);
+    const batch = await runBatch(context, step);
+    emit({ type: "progress", step: step.id, rowsChanged: batch.rowsChanged, rowsEstimated });
+    if (batch.done) return "done";
+    if (await isPaused()) return "paused";
+    if (step.pauseMs > 0) await sleep(step.pauseMs, signal);
+  }
+}
+
+interface Batch {
+  readonly done: boolean;
+  /** Rows changed by this step so far. */
+  readonly rowsChanged: number;
+}
+
+async function runBatch(context: RunContext, step: BackfillStep): Promise<Batch> {
+  const { executor, settings, emit, signal } = context;
+  for (let attempt = 1; ; attempt++) {
+    checkCancelled(context);
+    try {
+      return await executor.transaction((tx) => changeBatch(context, tx, step));
+    } catch (error) {
+      if (!isRetryable(error) || attempt === BATCH_TRIES) throw error;
+      const restMs = backoffMs(attempt, settings.retryDelayMs, LONGEST_REST_MS);
+      const reason = toError(error).message;
+      emit({ type: "retrying", step: step.id, attempt, reason, restMs });
+      await sleep(restMs, signal);
+    }
+  }
+}
+
+async function changeBatch(
+  context: RunContext,
+  tx: Queryable,
+  step: BackfillStep,
+): Promise<Batch> {
+  const { lease, runId } = context;
+  const ranges = `${ident(lease.schema)}.backfill_ranges`;
+  refuseLostLease(
+    await tx.query(`${transactionSettingsSql(context, false)}; ${fenceSql(lease)}`),
+    lease,
+  );
+  const table = step.table;
+  await refuseHiddenRows(
+    tx,
+    [
+      { ...table, access: "read" },
+      { ...table, access: "update" },
+    ],
+    step.id,
+  );
+  const [range] = await tx.query<{ reached: string | null }>(
+    `INSERT INTO ${ranges} (run_id, step_id, ordinal) VALUES ($1::text::bigint, $2::text, 0)
+     ON CONFLICT (run_id, step_id, ordinal) DO UPDATE SET changed_at = pg_catalog.clock_timestamp()
+     RETURNING reached::text`,
+    [runId, step.id],
+  );
+  const reached = range?.reached == null ? null : (JSON.parse(range.reached) as readonly string[]);
+  const sql = batchSql(step, reached === null);
+  const [batch] = await tx
+    .query<{ seen: string; changed: string; reached: string | null }>(
+      `${marker(context, step.id)}${sql}`,
+      reached ?? undefined,
+    )
+    .catch((cause: unknown): never => {
+      throw new StepFailed(step.id, sql, cause);
+    });
+  const done = Number(batch?.seen ?? 0) < step.batchSize;
+  const [total] = await tx.query<{ rows_changed: string }>(
+    `UPDATE ${ranges} SET reached = coalesce($3::text::jsonb, reached), done = $4::text::boolean,
+       rows_changed = rows_changed + $5::text::bigint, batches = batches + 1
+     WHERE run_id = $1::text::bigint AND step_id = $2::text RETURNING rows_changed::text`,
+    [runId, step.id, batch?.reached ?? null, String(done), batch?.changed ?? "0"],
+  );
+  return { done, rowsChanged: Number(total?.rows_changed ?? 0) };
+}
+
+/** One batch; `fromStart` where no key was reached yet. Its parameters are the reached key as text. */
+function batchSql({ table, key, set, where, batchSize }: BackfillStep, fromStart: boolean): string {
+  const columns = (from: string) => key.map(({ name }) => `${from}.${ident(name)}`).join(", ");
+  const reached = key.map(({ type }, at) => `CAST($${at + 1}::text AS ${type})`).join(", ");
+  const after = fromStart ? "" : `AND (${columns("target")}) > (${reached})`;
+  const same = key
+    .map(({ name }) => `target.${ident(name)} = batch.${ident(name)}`)
+    .join(" AND ");
+  const last = key.map(({ name }: KeyColumn) => `batch.${ident(name)}::text`).join(", ");
+  return `WITH batch AS MATERIALIZED (
+  SELECT ${columns("target")} FROM ${qualified(table.schema, table.name)} AS target
+  WHERE (${where}) ${after}
+  ORDER BY ${columns("target")} LIMIT ${batchSize} FOR NO KEY UPDATE
+), changed AS (
+  UPDATE ${qualified(table.schema, table.name)} AS target SET ${set}
+  FROM batch WHERE ${same} RETURNING 1
+)
+SELECT (SELECT pg_catalog.count(*) FROM batch)::text AS seen,
+       (SELECT pg_catalog.count(*) FROM changed)::text AS changed,
+       (SELECT pg_catalog.json_build_array(${last}) FROM batch
+        ORDER BY ${columns("batch").replaceAll(", ", " DESC, ")} DESC LIMIT 1)::text AS reached`;
+}
+
+async function readEstimate(db: Queryable, { table }: BackfillStep): Promise<number | undefined> {
+  const [row] = await db.query<{ rows: string | null }>(
+    `SELECT pg_catalog.sum(c.reltuples) FILTER (WHERE c.reltuples >= 0)::bigint::text AS rows
+     FROM pg_catalog.pg_class c
+     WHERE c.relkind <> 'p' AND c.oid IN (
+       SELECT relid FROM pg_catalog.pg_partition_tree(${literal(qualified(table.schema, table.name))}::regclass)
+       UNION SELECT ${literal(qualified(table.schema, table.name))}::regclass)`,
+  );
+  return row?.rows == null ? undefined : Number(row.rows);
+}

@@ -1,0 +1,138 @@
+import { isConnectionError, toError, UnderpinError } from "../errors.ts";
+import type { CallStep, GateStep } from "../plan/step.ts";
+import { ident } from "../sql/quote.ts";
+import { runBackfill } from "./backfill.ts";
+import { backoffMs, sleep } from "./backoff.ts";
+import { checkCancelled, type RunContext } from "./context.ts";
+import { ofStep, StepFailed } from "./failure.ts";
+import { runInside } from "./inside.ts";
+import { writeStep } from "./journal.ts";
+import { runOutside } from "./outside.ts";
+import { firstStep, type Unit } from "./unit.ts";
+
+/** Why the engine stopped without a failure. */
+export type Stop =
+  | { readonly kind: "finished" }
+  | { readonly kind: "paused" }
+  | { readonly kind: "waiting"; readonly gate: GateStep };
+
+const FIRST_RECONNECT_MS = 250;
+const LONGEST_RECONNECT_MS = 5_000;
+
+/**
+ * Runs what `readUnits` says is left, until nothing is, a gate waits, or somebody pauses the run.
+ *
+ * A lost connection leaves open whether the last transaction was committed. So nothing is assumed: the journal is read again on
+ * a new connection, and the work goes on from what it says.
+ */
+export async function drive(
+  context: RunContext,
+  readUnits: () => Promise<readonly Unit[]>,
+): Promise<Stop> {
+  let lostSinceMs: number | undefined;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      for (const unit of await readUnits()) {
+        checkCancelled(context);
+        if (await isPaused(context)) return { kind: "paused" };
+        const stop = await runUnit(context, unit).catch((error: unknown) => {
+          throw ofStep(firstStep(unit), error, context.signal);
+        });
+        if (stop !== undefined) return stop;
+        lostSinceMs = undefined;
+        attempt = 1;
+      }
+      return { kind: "finished" };
+    } catch (error) {
+      if (!isConnectionError(error)) throw error;
+      lostSinceMs ??= performance.now();
+      if (performance.now() - lostSinceMs > context.settings.reconnectBudgetMs) throw error;
+      const restMs = backoffMs(attempt, FIRST_RECONNECT_MS, LONGEST_RECONNECT_MS);
+      const reason = toError(error).message;
+      context.emit({ type: "reconnecting", attempt, reason, restMs });
+      await sleep(restMs, context.signal);
+    }
+  }
+}
+
+async function runUnit(context: RunContext, unit: Unit): Promise<Stop | undefined> {
+  switch (unit.kind) {
+    case "inside":
+      await runInside(context, unit.actions);
+      return undefined;
+    case "outside":
+      await runOutside(context, unit.action, unit.statement, unit.claimed);
+      return undefined;
+    case "gate":
+      return passGate(context, unit.step, unit.confirmed);
+    case "call":
+      await runCall(context, unit.step);
+      return undefined;
+    case "backfill": {
+      const { step } = unit;
+      await mark(context, step.id, "claimed");
+      const startedMs = performance.now();
+      const outcome = await runBackfill(context, step, () => isPaused(context));
+      if (outcome === "paused") return { kind: "paused" };
+      await mark(context, step.id, "applied");
+      const elapsedMs = performance.now() - startedMs;
+      context.emit({ type: "stepApplied", step: step.id, title: step.title, elapsedMs });
+      return undefined;
+    }
+  }
+}
+
+async function passGate(
+  context: RunContext,
+  gate: GateStep,
+  confirmed: boolean,
+): Promise<Stop | undefined> {
+  if (!confirmed) {
+    context.emit({ type: "gateWaiting", step: gate.id, question: gate.question });
+    return { kind: "waiting", gate };
+  }
+  await mark(context, gate.id, "applied");
+  context.emit({ type: "stepApplied", step: gate.id, title: gate.title, elapsedMs: 0 });
+  return undefined;
+}
+
+async function runCall(context: RunContext, step: CallStep): Promise<void> {
+  const { id, title, argument } = step;
+  const handler = context.handlers[step.handler];
+  if (handler === undefined) throw new StepFailed(id, undefined, missingHandler(step));
+  await mark(context, id, "claimed");
+  context.emit({ type: "stepStarted", step: id, title });
+  const startedMs = performance.now();
+  try {
+    await handler.run(argument, { executor: context.executor, signal: context.signal });
+  } catch (cause) {
+    throw new StepFailed(id, undefined, cause);
+  }
+  await mark(context, id, "applied");
+  context.emit({ type: "stepApplied", step: id, title, elapsedMs: performance.now() - startedMs });
+}
+
+/** The refusal of a plan whose handler was not handed over. */
+export function missingHandler({ id, handler, version }: CallStep): UnderpinError {
+  return new UnderpinError({
+    code: "missingHandler",
+    message: `step "${id}" calls the handler "${handler}" of version ${version}, which was not handed over`,
+    hint: `apply(db, plan, { handlers: { ${JSON.stringify(handler)}: { version: ${version}, run: async (argument) => { … } } } })`,
+  });
+}
+
+function mark(
+  { executor, lease, runId }: RunContext,
+  step: string,
+  state: "claimed" | "applied",
+): Promise<void> {
+  return writeStep(executor, lease, runId, step, { state });
+}
+
+async function isPaused({ executor, lease, runId }: RunContext): Promise<boolean> {
+  const rows = await executor.query(
+    `SELECT id FROM ${ident(lease.schema)}.runs WHERE id = $1::text::bigint AND pause_requested`,
+    [runId],
+  );
+  return rows.length > 0;
+}

@@ -1,0 +1,39 @@
+import { isUnderpinError, sqlStateOf, toError } from "../errors.ts";
+import { isCancelled } from "./context.ts";
+import type { Blocker } from "./blockers.ts";
+import type { Failure } from "./report.ts";
+
+/** Carries the step and the statement of a failure up to where the report is made; never leaves the engine. */
+export class StepFailed extends Error {
+  readonly step: string;
+  readonly sql: string | undefined;
+  readonly blockers: readonly Blocker[] | undefined;
+
+  constructor(step: string, sql: string | undefined, cause: unknown, blockers?: readonly Blocker[]) {
+    super(toError(cause).message, { cause });
+    this.step = step;
+    this.sql = sql;
+    this.blockers = blockers;
+  }
+}
+
+/** Names the step of an error, unless it names one already or is no failure but an end: cancelled, or taken over. */
+export function ofStep(step: string, error: unknown, signal: AbortSignal | undefined): unknown {
+  const ends = isCancelled(error, signal) || (isUnderpinError(error) && error.code === "leaseLost");
+  return error instanceof StepFailed || ends ? error : new StepFailed(step, undefined, error);
+}
+
+/** A thrown value as the failure of a report. */
+export function toFailure(error: unknown): Failure {
+  const failed = error instanceof StepFailed ? error : undefined;
+  const origin = failed === undefined ? error : failed.cause;
+  const sqlState = sqlStateOf(origin);
+  return {
+    step: failed?.step,
+    message: toError(origin).message,
+    ...(isUnderpinError(origin) ? { code: origin.code, hint: origin.hint } : {}),
+    ...(sqlState === undefined ? {} : { sqlState }),
+    ...(failed?.sql === undefined ? {} : { sql: failed.sql }),
+    ...(failed?.blockers === undefined ? {} : { blockers: failed.blockers }),
+  };
+}

@@ -1,0 +1,160 @@
+import { hostname } from "node:os";
+import { randomBytes } from "node:crypto";
+import { UnderpinError } from "../errors.ts";
+import type { Executor, Queryable } from "../executor/executor.ts";
+import { ident, literal } from "../sql/quote.ts";
+import { readClaims, type Claim } from "./claims.ts";
+
+/** The right to run one plan, for as long as its token is the newest. */
+export interface Lease {
+  readonly schema: string;
+  readonly name: string;
+  readonly token: string;
+}
+
+/** What came of trying to get a lease. */
+export type Acquired =
+  | { readonly kind: "held"; readonly lease: Lease; readonly terminated: readonly number[] }
+  | { readonly kind: "busy"; readonly owner: string };
+
+/**
+ * Tries once to get the lease of a plan name. It never blocks on the row: a client that waits on a lock makes
+ * CREATE INDEX CONCURRENTLY hang.
+ *
+ * The row lock tells whether the holder is inside a transaction (it holds FOR KEY SHARE; FOR UPDATE SKIP LOCKED skips it).
+ * Outside a transaction nothing does: so the holder journals its backend first, and the lease does not expire while that
+ * backend works. A backend that is alive but idle past the expiry belongs to a frozen process: it is terminated, so that the
+ * process cannot run its next statement when it wakes.
+ */
+export async function acquireLease(
+  executor: Executor,
+  schema: string,
+  name: string,
+  leaseMs: number,
+): Promise<Acquired> {
+  const terminated: number[] = [];
+  for (;;) {
+    const attempt = await executor.transaction((tx) => takeOver(tx, schema, name, leaseMs));
+    if (attempt.kind === "held")
+      return { kind: "held", lease: { schema, name, token: attempt.token }, terminated };
+    if (attempt.kind === "busy") return attempt;
+    terminated.push(await terminateBackend(executor, attempt.frozen));
+  }
+}
+
+type Attempt =
+  | { readonly kind: "held"; readonly token: string }
+  | { readonly kind: "busy"; readonly owner: string }
+  | { readonly kind: "frozen"; readonly frozen: Claim };
+
+async function takeOver(
+  tx: Queryable,
+  schema: string,
+  name: string,
+  leaseMs: number,
+): Promise<Attempt> {
+  const leases = `${ident(schema)}.leases`;
+  const owner = `${hostname()}:${process.pid}:${randomBytes(4).toString("hex")}`;
+  const expires = `pg_catalog.clock_timestamp() + ${Math.round(leaseMs)} * interval '1 millisecond'`;
+  const [created] = await tx.query<{ token: string }>(
+    `INSERT INTO ${leases} (name, token, owner, heartbeat_at, expires_at)
+     VALUES ($1::text, 1, $2::text, pg_catalog.clock_timestamp(), ${expires})
+     ON CONFLICT (name) DO NOTHING RETURNING token::text`,
+    [name, owner],
+  );
+  if (created !== undefined) return { kind: "held", token: created.token };
+  const [expired] = await tx.query(
+    `SELECT token FROM ${leases} WHERE name = $1::text AND expires_at < pg_catalog.clock_timestamp()
+     FOR UPDATE SKIP LOCKED`,
+    [name],
+  );
+  if (expired === undefined) {
+    const [held] = await tx.query<{ owner: string }>(
+      `SELECT owner FROM ${leases} WHERE name = $1::text`,
+      [name],
+    );
+    return { kind: "busy", owner: held?.owner ?? "another process" };
+  }
+  // A statement of its own: the lock above may have waited for nothing, but a claim that was committed just before it is
+  // visible only to a snapshot taken after it.
+  const claims = await readClaims(tx, schema, name);
+  const unknown = claims.find(({ backend }) => backend === "unknown");
+  if (unknown !== undefined) throw unseenBackend(name, unknown);
+  const working = claims.find(({ backend }) => backend === "working");
+  if (working !== undefined) return { kind: "busy", owner: `backend ${working.pid}` };
+  const frozen = claims.find(({ backend }) => backend === "idle");
+  if (frozen !== undefined) return { kind: "frozen", frozen };
+  const [taken] = await tx.query<{ token: string }>(
+    `UPDATE ${leases} SET token = token + 1, owner = $2::text,
+       heartbeat_at = pg_catalog.clock_timestamp(), expires_at = ${expires}
+     WHERE name = $1::text RETURNING token::text`,
+    [name, owner],
+  );
+  return { kind: "held", token: taken?.token ?? "0" };
+}
+
+/** How long a terminated backend may take to be gone. */
+const TERMINATE_MS = 10_000;
+
+/** Terminates the backend of a claim and waits until it is gone. Refuses when this login may not. */
+export async function terminateBackend(executor: Executor, claim: Claim): Promise<number> {
+  try {
+    await executor.query(
+      // Only the very backend that made the claim: a process id is used again.
+      `SELECT pg_catalog.pg_terminate_backend(pid, ${TERMINATE_MS}) AS gone
+       FROM pg_catalog.pg_stat_activity WHERE pid = $1::int AND backend_start = $2::text::timestamptz`,
+      [claim.pid, claim.backendStart],
+    );
+  } catch (cause) {
+    throw unseenBackend(claim.step, claim, cause);
+  }
+  return claim.pid;
+}
+
+function unseenBackend(name: string, { pid, step }: Claim, cause?: unknown): UnderpinError {
+  return new UnderpinError({
+    code: "leaseUnknown",
+    message: `"${name}" was left by another login in step "${step}" on backend ${pid}, which this login may not see or end: it may still be at work`,
+    hint: "Run as the login that began it, or as a superuser: GRANT pg_read_all_stats, pg_signal_backend TO <this login>; and try again.",
+    cause,
+  });
+}
+
+/** The condition that fences every write of a run: put it first in the transaction. Returns one row or, when lost, none. */
+export function fenceSql({ schema, name, token }: Lease): string {
+  return `SELECT token FROM ${ident(schema)}.leases WHERE name = ${literal(name)} AND token = ${Number(token)} FOR KEY SHARE`;
+}
+
+/** Throws unless the fence returned its row. */
+export function refuseLostLease(rows: readonly unknown[], { name }: Lease): void {
+  if (rows.length === 0)
+    throw new UnderpinError({
+      code: "leaseLost",
+      message: `the lease of "${name}" was taken over by another process`,
+      hint: "Nothing more is written here. Call apply again to wait for the other process and get its report.",
+    });
+}
+
+/** Prolongs the lease; false when it could not be told or the lease is lost. Never waits for the row. */
+export async function beat(db: Queryable, lease: Lease, leaseMs: number): Promise<boolean> {
+  const leases = `${ident(lease.schema)}.leases`;
+  const rows = await db.query(
+    // Non-key columns only: an UPDATE of these passes beside the FOR KEY SHARE of a step.
+    `UPDATE ${leases} SET heartbeat_at = pg_catalog.clock_timestamp(),
+       expires_at = pg_catalog.clock_timestamp() + ${Math.round(leaseMs)} * interval '1 millisecond'
+     WHERE name = (SELECT name FROM ${leases} WHERE name = $1::text AND token = $2::text::bigint
+                   FOR NO KEY UPDATE SKIP LOCKED)
+     RETURNING name`,
+    [lease.name, lease.token],
+  );
+  return rows.length > 0;
+}
+
+/** Gives the lease back, if it is still ours. */
+export async function releaseLease(db: Queryable, lease: Lease): Promise<void> {
+  await db.query(
+    `UPDATE ${ident(lease.schema)}.leases SET expires_at = '-infinity'
+     WHERE name = $1::text AND token = $2::text::bigint`,
+    [lease.name, lease.token],
+  );
+}

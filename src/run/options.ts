@@ -1,0 +1,59 @@
+import type { Executor } from "../executor/executor.ts";
+import type { DatabaseLike } from "../executor/connect.ts";
+import type { Json } from "../plan/step.ts";
+import type { Observer } from "./events.ts";
+
+/** A function of the host that a `call` step names. It must be idempotent: after a crash it is called again. */
+export interface Handler {
+  readonly version: number;
+  readonly run: (argument: Json, context: HandlerContext) => Promise<void> | void;
+}
+
+/** What a handler is given. */
+export interface HandlerContext {
+  /** The database of the run. The handler runs in no transaction. */
+  readonly executor: Executor;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** How to run. */
+export interface RunOptions {
+  /** Schema of the run's own tables. @default "underpin" */
+  readonly runSchema?: string;
+  /**
+   * The longest that a reader or writer may wait because of one transaction of ours: for a lock that we queue for, and
+   * under one that we hold. More than `deadlock_timeout` (1 s), since autovacuum gives way only after that. @default 2000
+   */
+  readonly lockTimeoutMs?: number;
+  /** How long to go on trying for one transaction's locks before the run fails with the blockers' names. @default 600_000 */
+  readonly lockBudgetMs?: number;
+  /** Rest after the first failed try; later ones double, up to 15 s. @default 500 */
+  readonly retryDelayMs?: number;
+  /** How long an `outside` statement may wait, before it starts and while it runs, for old transactions. @default 1_800_000 */
+  readonly outsideWaitMs?: number;
+  /** How long to try to reconnect after the connection was lost. @default 60_000 */
+  readonly reconnectBudgetMs?: number;
+  /** How long a lease lives without a heartbeat. @default 30_000 */
+  readonly leaseMs?: number;
+  /** When another process holds the run: wait for it, or return its report at once. @default "wait" */
+  readonly whenBusy?: "wait" | "return";
+  /** A connection to the same database past the pooler, for `outside` steps. */
+  readonly direct?: DatabaseLike;
+  /** The functions that `call` steps name. */
+  readonly handlers?: Readonly<Record<string, Handler>>;
+  /** Stops between statements; a later `apply` goes on from there. */
+  readonly signal?: AbortSignal;
+  readonly onEvent?: Observer;
+}
+
+/** The defaults of {@link RunOptions}. */
+export const DEFAULT_RUN_OPTIONS = {
+  runSchema: "underpin",
+  lockTimeoutMs: 2_000,
+  lockBudgetMs: 600_000,
+  retryDelayMs: 500,
+  outsideWaitMs: 1_800_000,
+  reconnectBudgetMs: 60_000,
+  leaseMs: 30_000,
+  whenBusy: "wait",
+} as const satisfies RunOptions;

@@ -1,0 +1,171 @@
+import { isConnectionError, isUnderpinError, UnderpinError } from "../errors.ts";
+import type { Executor, Session } from "../executor/executor.ts";
+import type { Probe, Statement } from "../plan/step.ts";
+import type { Action } from "./action.ts";
+import { readClaims } from "./claims.ts";
+import { checkCancelled, marker, type RunContext } from "./context.ts";
+import { StepFailed, toFailure } from "./failure.ts";
+import { fenceSql, refuseLostLease, terminateBackend } from "./lease.ts";
+import { writeStep } from "./journal.ts";
+import { readProbe } from "./probe.ts";
+import { OUTSIDE_SETTINGS } from "./settings.ts";
+import { waitForOldTransactions, watch } from "./watchdog.ts";
+
+type OutsideStatement = Extract<Statement, { transaction: "outside" }>;
+
+/**
+ * Runs one statement that no transaction may hold, so that nothing rolls it back and nothing journals it with its effect.
+ *
+ * The backend that will run it is journaled first: as long as that very backend works, nobody takes the run over, and a frozen
+ * process loses its backend to whoever does. What became of the statement after a crash is asked of the catalog.
+ */
+export async function runOutside(
+  context: RunContext,
+  action: Action,
+  statement: OutsideStatement,
+  claimedBefore: boolean,
+): Promise<void> {
+  const { emit } = context;
+  const { id, title } = action.step;
+  checkCancelled(context);
+  const executor = context.direct ?? context.executor;
+  if (claimedBefore) await endLeftBackends(context);
+  await waitForOldTransactions(context, id, statement.locks);
+  const startedMs = performance.now();
+  await executor.session(async (session) => {
+    await refusePooler(session, executor, id);
+    await refuseOtherDatabase(context, session);
+    await writeStep(session, context.lease, context.runId, id, { state: "claimed", backend: "this" });
+    try {
+      const mayBeThere = claimedBefore || action.becomes === "undone";
+      if ((await resolve(context, session, id, statement.probe, mayBeThere)) === "absent") {
+        emit({ type: "stepStarted", step: id, title, sql: statement.sql });
+        await execute(context, session, id, statement.sql);
+      }
+    } catch (cause) {
+      const failed = new StepFailed(id, statement.sql, cause);
+      if (!isConnectionError(cause))
+        // A clean-up that fails leaves the claim, and the next apply asks the catalog: the first failure is the news.
+        await cleanUp(context, session, action, statement.probe, failed).catch(() => {});
+      throw failed;
+    }
+    await writeStep(session, context.lease, context.runId, id, { state: action.becomes });
+  });
+  const type = action.becomes === "applied" ? "stepApplied" : "stepUndone";
+  emit({ type, step: id, title, elapsedMs: performance.now() - startedMs });
+}
+
+/**
+ * Finds out what became of a statement that an earlier process began, and journals it: applied, or not begun.
+ * A broken rest is cleared.
+ */
+export async function settleClaim(
+  context: RunContext,
+  step: string,
+  { probe }: OutsideStatement,
+): Promise<void> {
+  await endLeftBackends(context);
+  await (context.direct ?? context.executor).session(async (session) => {
+    await writeStep(session, context.lease, context.runId, step, { state: "claimed", backend: "this" });
+    const state = (await resolve(context, session, step, probe, true)) === "done" ? "applied" : "undone";
+    await writeStep(session, context.lease, context.runId, step, { state });
+  });
+}
+
+/** Runs a statement with no limit that could leave half of it behind, watched from another connection. */
+async function execute(
+  context: RunContext,
+  session: Session,
+  step: string,
+  sql: string,
+): Promise<void> {
+  await session.withSettings(OUTSIDE_SETTINGS, () =>
+    watch(context, session, step, () => session.query(`${marker(context, step)}${sql}`)),
+  );
+}
+
+/** Asks the catalog what is there, clears a broken rest, and says whether the statement is still to be run. */
+async function resolve(
+  context: RunContext,
+  session: Session,
+  step: string,
+  probe: Probe,
+  mayBeThere: boolean,
+): Promise<"absent" | "done"> {
+  const state = await readProbe(session, probe, step);
+  if (state === "absent") return "absent";
+  // What is there before we ever claimed the step was not made by it.
+  if (!mayBeThere) throw thereBefore(step, state);
+  if (state === "done") return "done";
+  const { repair } = probe;
+  if (repair === undefined) return "absent";
+  context.emit({ type: "stepRepaired", step, sql: repair.sql });
+  await execute(context, session, step, repair.sql);
+  return repair.then === "done" ? "done" : "absent";
+}
+
+/** Takes away what a failed statement left, and gives the claim back. */
+async function cleanUp(
+  context: RunContext,
+  session: Session,
+  { step: { id }, becomes }: Action,
+  probe: Probe,
+  failed: StepFailed,
+): Promise<void> {
+  const { repair } = probe;
+  const notOurs = isUnderpinError(failed.cause) && failed.cause.code === "inDoubt";
+  if (!notOurs && repair?.then === "retry" && (await readProbe(session, probe, id)) === "broken") {
+    context.emit({ type: "stepRepaired", step: id, sql: repair.sql });
+    await execute(context, session, id, repair.sql);
+  }
+  const state = becomes === "applied" ? "failed" : "applied";
+  await writeStep(session, context.lease, context.runId, id, { state, failure: toFailure(failed) });
+}
+
+/** Our own earlier connection may have died while its backend goes on: it must be gone before the catalog is asked. */
+async function endLeftBackends({ executor, lease }: RunContext): Promise<void> {
+  for (const claim of await readClaims(executor, lease.schema, lease.name))
+    if (claim.backend !== "gone") await terminateBackend(executor, claim);
+}
+
+/**
+ * A transaction pooler may hand the next statement to another backend, and session settings to a stranger.
+ *
+ * The server names its process id at connect; a pooler answers that handshake itself with a number of its own.
+ */
+async function refusePooler(session: Session, { driver }: Executor, step: string): Promise<void> {
+  if (session.connectPid === undefined) return;
+  const [row] = await session.query<{ pid: string }>("SELECT pg_catalog.pg_backend_pid()::text AS pid");
+  if (Number(row?.pid) === session.connectPid) return;
+  throw new StepFailed(
+    step,
+    undefined,
+    new UnderpinError({
+      code: "unsupportedServer",
+      message: `step "${step}" must run outside a transaction on a connection of its own, and this ${driver} handle goes through a pooler`,
+      hint: "Hand over a direct connection: apply(db, plan, { direct: postgres(DIRECT_URL) })",
+    }),
+  );
+}
+
+async function refuseOtherDatabase({ lease }: RunContext, session: Session): Promise<void> {
+  try {
+    refuseLostLease(await session.query(fenceSql(lease).replace(/ FOR KEY SHARE$/, "")), lease);
+  } catch (cause) {
+    if (isConnectionError(cause)) throw cause;
+    throw new UnderpinError({
+      code: "leaseLost",
+      message: `the lease of "${lease.name}" is not there for the connection that runs outside a transaction`,
+      hint: "If you handed over { direct }, make sure that it leads to the same database; else another process took the run over.",
+      cause,
+    });
+  }
+}
+
+function thereBefore(step: string, state: "done" | "broken"): UnderpinError {
+  return new UnderpinError({
+    code: "inDoubt",
+    message: `step "${step}" finds its object ${state === "done" ? "there already" : "there already, unfinished (an INVALID index, or a pending detach)"}, though this run never began it`,
+    hint: "Somebody else made it or is making it. If nobody is, drop it (DROP INDEX CONCURRENTLY …) and apply again.",
+  });
+}

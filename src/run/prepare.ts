@@ -1,0 +1,34 @@
+import { toExecutor, type DatabaseLike } from "../executor/connect.ts";
+import type { Executor } from "../executor/executor.ts";
+import type { Settings } from "./context.ts";
+import { safeObserver, type Observer } from "./events.ts";
+import { DEFAULT_RUN_OPTIONS, type RunOptions } from "./options.ts";
+import { ensureRunSchema } from "./run-schema.ts";
+
+/** A database that is ready for runs. */
+export interface Prepared {
+  readonly executor: Executor;
+  readonly direct: Executor | undefined;
+  readonly settings: Settings;
+  readonly versionNum: number;
+  readonly emit: Observer;
+}
+
+/** Adapts the handle, fills in the defaults, and brings the run schema up to date. */
+export async function prepare(db: DatabaseLike, options: RunOptions): Promise<Prepared> {
+  const executor = toExecutor(db);
+  const given = Object.fromEntries(
+    Object.keys(DEFAULT_RUN_OPTIONS)
+      .map((key) => [key, options[key as keyof RunOptions]] as const)
+      .filter(([, value]) => value !== undefined),
+  ) as Partial<Settings>;
+  const settings: Settings = { ...DEFAULT_RUN_OPTIONS, ...given };
+  const { versionNum } = await ensureRunSchema(executor, settings.runSchema);
+  return {
+    executor,
+    direct: options.direct === undefined ? undefined : toExecutor(options.direct),
+    settings,
+    versionNum,
+    emit: safeObserver(options.onEvent),
+  };
+}

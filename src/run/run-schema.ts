@@ -1,0 +1,116 @@
+import { sqlStateOf, toError, UnderpinError } from "../errors.ts";
+import type { Executor } from "../executor/executor.ts";
+import { ident, literal } from "../sql/quote.ts";
+import { sleep } from "./backoff.ts";
+import { runsHistory } from "./history/001-runs.ts";
+
+
+
+/** The oldest server that underpin supports. */
+export const OLDEST_SERVER = 15;
+
+/** The run schema's own history, oldest first. A landed entry is never edited: a change is a new one. */
+const HISTORY: readonly ((schema: string) => string)[] = [runsHistory];
+
+/** What two processes that create the same thing at the same moment see; the loser looks again. */
+const CLASHES = new Set(["23505", "42P06", "42P07", "42710", "40P01", "40001", "55P03"]);
+
+const ATTEMPTS = 40;
+
+/** What the run schema says about the server it lives on. */
+export interface ServerFacts {
+  readonly versionNum: number;
+}
+
+/**
+ * Brings the run schema up to date, and refuses a server that cannot serve.
+ *
+ * Processes that start together create it once: each tries in one transaction, and one that clashes on a name looks again.
+ * No advisory lock: a session that blocks on one makes CREATE INDEX CONCURRENTLY deadlock.
+ */
+export async function ensureRunSchema(executor: Executor, schema: string): Promise<ServerFacts> {
+  const server = await readServer(executor, schema);
+  if (server.version > HISTORY.length)
+    throw new UnderpinError({
+      code: "unsupportedServer",
+      message: `schema ${ident(schema)} is at version ${server.version}, this underpin knows ${HISTORY.length}`,
+      hint: "A newer underpin has been here: npm install underpin@latest",
+    });
+  for (let attempt = 1, version = server.version; version < HISTORY.length; attempt++) {
+    try {
+      await migrate(executor, schema, version);
+    } catch (error) {
+      const state = sqlStateOf(error);
+      if (state === "42501") throw missingCreate(schema, error);
+      if (state === undefined || !CLASHES.has(state) || attempt === ATTEMPTS) throw error;
+      await sleep(20 + Math.random() * 80);
+    }
+    version = (await readServer(executor, schema)).version;
+  }
+  return server;
+}
+
+async function migrate(executor: Executor, schema: string, from: number): Promise<void> {
+  await executor.transaction(async (transaction) => {
+    await transaction.query("SET LOCAL lock_timeout = '2s'");
+    if (from === 0) {
+      await transaction.query(
+        `CREATE SCHEMA IF NOT EXISTS ${ident(schema)};
+         CREATE TABLE ${ident(schema)}.versions (
+           version integer PRIMARY KEY,
+           installed_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+         );
+         COMMENT ON TABLE ${ident(schema)}.versions IS 'underpin: the history of this schema'`,
+      );
+    }
+    for (const [index, history] of HISTORY.entries()) {
+      if (index < from) continue;
+      await transaction.query(history(schema));
+      await transaction.query(
+        `INSERT INTO ${ident(schema)}.versions (version) VALUES (${index + 1})`,
+      );
+    }
+  });
+}
+
+interface ServerRow extends ServerFacts {
+  readonly version: number;
+}
+
+async function readServer(executor: Executor, schema: string): Promise<ServerRow> {
+  const [row] = await executor.query<{ num: string; replica: string; there: string }>(
+    `SELECT current_setting('server_version_num') AS num,
+            pg_catalog.pg_is_in_recovery()::text AS replica,
+            (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+              WHERE n.nspname = ${literal(schema)} AND c.relname = 'versions')::text AS there`,
+  );
+  if (row === undefined) throw toError("the server returned no row for a query of its settings");
+  const versionNum = Number(row.num);
+  if (versionNum < OLDEST_SERVER * 10000)
+    throw new UnderpinError({
+      code: "unsupportedServer",
+      message: `the server is PostgreSQL ${Math.floor(versionNum / 10000)}; underpin needs ${OLDEST_SERVER} or later`,
+      hint: "Upgrade the server: its major is out of support.",
+    });
+  if (row.replica === "true")
+    throw new UnderpinError({
+      code: "unsupportedServer",
+      message: "the server is a read-only replica (in recovery)",
+      hint: "Connect to the primary.",
+    });
+  if (row.there === "0") return { versionNum, version: 0 };
+  const [installed] = await executor.query<{ version: string }>(
+    `SELECT coalesce(max(version), 0)::text AS version FROM ${ident(schema)}.versions`,
+  );
+  return { versionNum, version: Number(installed?.version ?? 0) };
+}
+
+function missingCreate(schema: string, cause: unknown): UnderpinError {
+  return new UnderpinError({
+    code: "missingRight",
+    message: `this login may not create the run schema ${ident(schema)}: ${toError(cause).message}`,
+    hint: `As the database's owner: CREATE SCHEMA ${ident(schema)} AUTHORIZATION <this login>; or GRANT CREATE ON DATABASE … TO <this login>;`,
+    cause,
+  });
+}

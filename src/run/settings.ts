@@ -1,0 +1,42 @@
+import { literal } from "../sql/quote.ts";
+import type { RunContext } from "./context.ts";
+
+/** How long one of our transactions may sit idle when it holds nothing that makes writers wait. */
+const IDLE_WEAK_MS = 60_000;
+
+/** How much of the budget one lock wait may use: less than all, so that 55P03 is told apart from a slow statement. */
+const LOCK_WAIT_SHARE = 0.9;
+
+/**
+ * The settings of one transaction, as one SELECT to send first in it.
+ *
+ * `lock_timeout` counts for each lock, not for a statement, so that a statement which locks ten tables could wait ten times.
+ * Where locks make writers wait, `statement_timeout` bounds waiting and holding together. An idle limit gives the locks
+ * back when our own process is frozen. All of it is `SET LOCAL`: the role's own limits return at the end, also behind a
+ * transaction pooler.
+ */
+export function transactionSettingsSql(
+  { executor, settings, versionNum }: Pick<RunContext, "executor" | "settings" | "versionNum">,
+  strong: boolean,
+): string {
+  const limit = settings.lockTimeoutMs;
+  const values: Record<string, number> = {
+    lock_timeout: Math.max(1, Math.round(limit * LOCK_WAIT_SHARE)),
+    statement_timeout: strong ? limit : 0,
+  };
+  // PGlite spins for ever when one of its idle limits expires, and nobody waits for its one session.
+  if (executor.driver !== "pglite") {
+    values["idle_in_transaction_session_timeout"] = strong ? limit : IDLE_WEAK_MS;
+    if (versionNum >= 170_000) values["transaction_timeout"] = 0;
+  }
+  const calls = Object.entries(values).map(
+    ([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(`${value}ms`)}, true)`,
+  );
+  return `SELECT ${calls.join(", ")}`;
+}
+
+/** Settings of a connection that runs a statement outside a transaction: no limit may leave an INVALID index behind. */
+export const OUTSIDE_SETTINGS: Readonly<Record<string, string>> = {
+  lock_timeout: "0",
+  statement_timeout: "0",
+};

@@ -1,0 +1,107 @@
+import { UnderpinError } from "../errors.ts";
+import type { DatabaseLike } from "../executor/connect.ts";
+import { refuseIrreversible } from "../plan/reverse.ts";
+import type { Plan, Step } from "../plan/step.ts";
+import { conclude, reportOf } from "./conclude.ts";
+import type { RunContext } from "./context.ts";
+import { drive } from "./drive.ts";
+import { holdLease } from "./hold.ts";
+import { readLiveRun, readRuns, writeRunState, type RunRecord } from "./journal.ts";
+import type { Lease } from "./lease.ts";
+import type { RunOptions } from "./options.ts";
+import { settleClaim } from "./outside.ts";
+import { prepare, type Prepared } from "./prepare.ts";
+import type { Report } from "./report.ts";
+import { backwardUnits, statesOf, stepsToUndo } from "./unit.ts";
+
+/** How to take back. */
+export interface UndoOptions extends RunOptions {
+  /** Take back the last steps only, down to and including this one. */
+  readonly upTo?: string;
+}
+
+/**
+ * Takes a run back: the undo of each applied step, last first, with the protections of apply.
+ *
+ * What was applied in one transaction is taken back in one. A step that cannot be taken back refuses before anything is
+ * touched. Interrupted, it goes on when it is called again.
+ *
+ * @example
+ * await undo(db, "set-not-null-users-email");
+ */
+export async function undo(
+  db: DatabaseLike,
+  planOrName: Plan | string,
+  options: UndoOptions = {},
+): Promise<Report> {
+  const name = typeof planOrName === "string" ? planOrName : planOrName.name;
+  const prepared = await prepare(db, options);
+  const { executor, settings, emit } = prepared;
+  const { runSchema: schema, leaseMs, whenBusy } = settings;
+  const { signal } = options;
+  return holdLease(
+    { executor, schema, name, leaseMs, whenBusy, signal, emit },
+    async () => {
+      const run = await mustRead(prepared, name);
+      if (run.state === "undone") return reportOf(run, "undone", { ranHere: false });
+      refuseIrreversible(name, stepsToUndo(run.plan, run, checkedUpTo(run, options.upTo)));
+      return undefined;
+    },
+    async () => reportOf(await mustRead(prepared, name), "busy", { ranHere: false }),
+    (lease) => runBackward(prepared, lease, name, options),
+  );
+}
+
+async function runBackward(
+  prepared: Prepared,
+  lease: Lease,
+  name: string,
+  { handlers = {}, signal, upTo }: UndoOptions,
+): Promise<Report> {
+  const { executor, emit } = prepared;
+  const run = await mustRead(prepared, name);
+  if (run.state === "undone") return reportOf(run, "undone", { ranHere: false });
+  const context: RunContext = { ...prepared, lease, runId: run.id, planName: name, handlers, signal };
+  const { plan } = run;
+  emit({ type: "runStarted", plan: name, steps: plan.steps.length, resumed: run.state === "undoing" });
+  // A claim that the way forward left open is settled first: after this line a claim is one of the undo.
+  if (run.state !== "undoing") await settleClaims(context, run);
+  await writeRunState(executor, lease, run.id, "undoing");
+  const whole = upTo === undefined || plan.steps[0]?.id === upTo;
+  return conclude(context, whole ? "undone" : "partlyUndone", () =>
+    drive(context, async () => {
+      const now = await readLiveRun(executor, lease.schema, name);
+      return now === undefined ? [] : backwardUnits(plan, now, upTo);
+    }),
+  );
+}
+
+async function settleClaims(context: RunContext, run: RunRecord): Promise<void> {
+  const stateOf = statesOf(run);
+  for (const step of run.plan.steps)
+    if (stateOf(step.id) === "claimed" && isOutside(step))
+      await settleClaim(context, step.id, step);
+}
+
+function isOutside(step: Step): step is Extract<Step, { transaction: "outside" }> {
+  return step.kind === "sql" && step.transaction === "outside";
+}
+
+async function mustRead({ executor, settings }: Prepared, name: string): Promise<RunRecord> {
+  const [run] = await readRuns(executor, settings.runSchema, name);
+  if (run !== undefined) return run;
+  throw new UnderpinError({
+    code: "unknownRun",
+    message: `there is no run of "${name}" in schema "${settings.runSchema}"`,
+    hint: "See what there is: runs(db), or on the command line: underpin runs",
+  });
+}
+
+function checkedUpTo({ name, plan }: RunRecord, upTo: string | undefined): string | undefined {
+  if (upTo === undefined || plan.steps.some(({ id }) => id === upTo)) return upTo;
+  throw new UnderpinError({
+    code: "invalidInput",
+    message: `"${name}" has no step "${upTo}"`,
+    hint: `Its steps: ${plan.steps.map(({ id }) => id).join(", ")}`,
+  });
+}
