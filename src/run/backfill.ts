@@ -1,6 +1,6 @@
 import { isRetryable, toError } from "../errors.ts";
 import type { Queryable } from "../executor/executor.ts";
-import type { BackfillStep, KeyColumn } from "../plan/step.ts";
+import type { BackfillStep } from "../plan/step.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
 import { backoffMs, sleep } from "./backoff.ts";
 import { checkCancelled, marker, type RunContext } from "./context.ts";
@@ -40,6 +40,19 @@ export async function runBackfill(
     if (await isPaused()) return "paused";
     if (step.pauseMs > 0) await sleep(step.pauseMs, signal);
   }
+}
+
+/** Forgets how far an earlier try came; with the fence, in one statement. */
+export async function forgetRanges(
+  { executor, lease, runId }: RunContext,
+  { id }: BackfillStep,
+): Promise<void> {
+  await executor.query(
+    `WITH fence AS (${fenceSql(lease)})
+     DELETE FROM ${ident(lease.schema)}.backfill_ranges USING fence
+     WHERE run_id = $1::text::bigint AND step_id = $2::text`,
+    [runId, id],
+  );
 }
 
 interface Batch {
@@ -110,27 +123,36 @@ async function changeBatch(
   return { done, rowsChanged: Number(total?.rows_changed ?? 0) };
 }
 
-/** One batch; `fromStart` where no key was reached yet. Its parameters are the reached key as text. */
+/**
+ * One batch; `fromStart` where no key was reached yet. Its parameters are the reached key as text.
+ *
+ * The key columns get names of their own in the batch, so that `set` may use the table's columns unqualified.
+ */
 function batchSql({ table, key, set, where, batchSize }: BackfillStep, fromStart: boolean): string {
-  const columns = (from: string) => key.map(({ name }) => `${from}.${ident(name)}`).join(", ");
-  const reached = key.map(({ type }, at) => `CAST($${at + 1}::text AS ${type})`).join(", ");
-  const after = fromStart ? "" : `AND (${columns("target")}) > (${reached})`;
-  const same = key
-    .map(({ name }) => `target.${ident(name)} = batch.${ident(name)}`)
-    .join(" AND ");
-  const last = key.map(({ name }: KeyColumn) => `batch.${ident(name)}::text`).join(", ");
+  const relation = qualified(table.schema, table.name);
+  const columns = key.map(({ name, type }, at) => ({
+    own: `target.${ident(name)}`,
+    batched: `batch.${ident(`underpin key ${at + 1}`)}`,
+    alias: ident(`underpin key ${at + 1}`),
+    reached: `CAST($${at + 1}::text AS ${type})`,
+  }));
+  const each = (pick: (column: (typeof columns)[number]) => string, separator = ", ") =>
+    columns.map(pick).join(separator);
+  const after = fromStart
+    ? ""
+    : `AND (${each((c) => c.own)}) > (${each((c) => c.reached)})`;
   return `WITH batch AS MATERIALIZED (
-  SELECT ${columns("target")} FROM ${qualified(table.schema, table.name)} AS target
+  SELECT ${each((c) => `${c.own} AS ${c.alias}`)} FROM ${relation} AS target
   WHERE (${where}) ${after}
-  ORDER BY ${columns("target")} LIMIT ${batchSize} FOR NO KEY UPDATE
+  ORDER BY ${each((c) => c.own)} LIMIT ${batchSize} FOR NO KEY UPDATE
 ), changed AS (
-  UPDATE ${qualified(table.schema, table.name)} AS target SET ${set}
-  FROM batch WHERE ${same} RETURNING 1
+  UPDATE ${relation} AS target SET ${set}
+  FROM batch WHERE ${each((c) => `${c.own} = ${c.batched}`, " AND ")} RETURNING 1
 )
 SELECT (SELECT pg_catalog.count(*) FROM batch)::text AS seen,
        (SELECT pg_catalog.count(*) FROM changed)::text AS changed,
-       (SELECT pg_catalog.json_build_array(${last}) FROM batch
-        ORDER BY ${columns("batch").replaceAll(", ", " DESC, ")} DESC LIMIT 1)::text AS reached`;
+       (SELECT pg_catalog.json_build_array(${each((c) => `${c.batched}::text`)}) FROM batch
+        ORDER BY ${each((c) => `${c.batched} DESC`)} LIMIT 1)::text AS reached`;
 }
 
 async function readEstimate(db: Queryable, { table }: BackfillStep): Promise<number | undefined> {

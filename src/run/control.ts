@@ -1,10 +1,10 @@
-import { UnderpinError } from "../errors.ts";
-import type { DatabaseLike } from "../executor/connect.ts";
+import { sqlStateOf, UnderpinError } from "../errors.ts";
+import { toExecutor, type DatabaseLike } from "../executor/connect.ts";
 import type { Plan } from "../plan/step.ts";
 import { ident } from "../sql/quote.ts";
 import { apply } from "./apply.ts";
 import { readLiveRun, type RunRecord } from "./journal.ts";
-import type { RunOptions } from "./options.ts";
+import { DEFAULT_RUN_OPTIONS, type RunOptions } from "./options.ts";
 import { prepare, type Prepared } from "./prepare.ts";
 import type { Report } from "./report.ts";
 import { statesOf } from "./unit.ts";
@@ -76,17 +76,23 @@ export async function confirm(
 /**
  * The phase that a run has reached: the `phase` of its last applied step, `none` before the first.
  *
- * An application reads it as its feature flag. An undo takes the phase back with the step.
+ * An application reads it as its feature flag: it only reads, and needs USAGE on the run schema and SELECT on its tables. An
+ * undo takes the phase back with the step.
  */
 export async function phaseOf(
   db: DatabaseLike,
   planOrName: Plan | string,
-  options: ControlOptions = {},
+  { runSchema = DEFAULT_RUN_OPTIONS.runSchema }: ControlOptions = {},
 ): Promise<string> {
   const name = typeof planOrName === "string" ? planOrName : planOrName.name;
-  const { executor, settings } = await prepare(db, options);
-  const run = await readLiveRun(executor, settings.runSchema, name);
-  return run === undefined ? "none" : phaseOfRun(run);
+  try {
+    const run = await readLiveRun(toExecutor(db), runSchema, name);
+    return run === undefined ? "none" : phaseOfRun(run);
+  } catch (error) {
+    // No run schema, no run: nothing was ever applied here.
+    if (["3F000", "42P01"].includes(sqlStateOf(error) ?? "")) return "none";
+    throw error;
+  }
 }
 
 /** The phase of a run as the journal has it. */

@@ -1,7 +1,7 @@
 import { isConnectionError, toError, UnderpinError } from "../errors.ts";
 import type { CallStep, GateStep } from "../plan/step.ts";
 import { ident } from "../sql/quote.ts";
-import { runBackfill } from "./backfill.ts";
+import { forgetRanges, runBackfill } from "./backfill.ts";
 import { backoffMs, sleep } from "./backoff.ts";
 import { checkCancelled, type RunContext } from "./context.ts";
 import { ofStep, StepFailed } from "./failure.ts";
@@ -70,6 +70,7 @@ async function runUnit(context: RunContext, unit: Unit): Promise<Stop | undefine
       return undefined;
     case "backfill": {
       const { step } = unit;
+      if (unit.fresh) await forgetRanges(context, step);
       await mark(context, step.id, "claimed");
       const startedMs = performance.now();
       const outcome = await runBackfill(context, step, () => isPaused(context));

@@ -15,7 +15,12 @@ export type Unit =
     }
   | { readonly kind: "gate"; readonly step: GateStep; readonly confirmed: boolean }
   | { readonly kind: "call"; readonly step: CallStep }
-  | { readonly kind: "backfill"; readonly step: BackfillStep };
+  | {
+      readonly kind: "backfill";
+      readonly step: BackfillStep;
+      /** It has not begun, or was taken back: how far an earlier try came does not count. */
+      readonly fresh: boolean;
+    };
 
 /** What is left to do of a plan. */
 export function forwardUnits(plan: Plan, run: RunRecord): readonly Unit[] {
@@ -29,7 +34,7 @@ export function forwardUnits(plan: Plan, run: RunRecord): readonly Unit[] {
       case "call":
         return { kind: "call", step };
       case "backfill":
-        return { kind: "backfill", step };
+        return { kind: "backfill", step, fresh: ["pending", "undone"].includes(stateOf(step.id)) };
       case "sql":
       case "check":
         return statementUnit(
