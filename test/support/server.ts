@@ -1,0 +1,74 @@
+import { PGlite } from "@electric-sql/pglite";
+import type { Sql } from "postgres";
+import { afterAll, beforeAll, describe, inject, it } from "vitest";
+import "./provided.ts";
+import { testServer, type TestServer } from "./test-server.ts";
+
+export type { TestRoleOptions, TestServer } from "./test-server.ts";
+
+/**
+ * Runs a block of tests once per real server, each time in a database of its own.
+ *
+ * Where a server cannot be had the block is skipped by name, with the reason, and the run's last lines say so.
+ */
+export function onServers(name: string, body: (server: TestServer) => void): void {
+  const { servers, missing } = inject("underpinServers");
+  for (const { major, url } of servers) {
+    describe(`${name} on PostgreSQL ${major}`, { meta: { engine: `PostgreSQL ${major}` } }, () => {
+      const server = testServer(major, url);
+      beforeAll(() => server.open(), 60_000);
+      afterAll(() => server.close(), 60_000);
+      body(server);
+    });
+  }
+  for (const { major, reason } of missing) {
+    const meta = { engine: `PostgreSQL ${major}`, skipReason: reason } as const;
+    describe.skip(`${name} on PostgreSQL ${major} (skipped: ${reason})`, { meta }, () => {
+      body(testServer(major, "postgres://skipped"));
+    });
+  }
+}
+
+/** One test per real server, in a database of its own; skipped by name where there is none. */
+export function itNeedsServer(
+  name: string,
+  work: (server: TestServer) => Promise<void>,
+  timeoutMs?: number,
+): void {
+  onServers(name, (server) => {
+    it("holds", { ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }) }, () => work(server));
+  });
+}
+
+/** A database of one block of tests, on PGlite or a real server. */
+export interface TestEngine {
+  readonly kind: "pglite" | "server";
+  readonly major: number;
+  /** The client: a PGlite, or a postgres.js pool of ten. */
+  db(): PGlite | Sql;
+  /** There is only one where {@link kind} is `server`. */
+  readonly server: TestServer | undefined;
+}
+
+/** Runs a block of tests on PGlite and on each real server, each time in a database of its own. */
+export function onEngines(name: string, body: (engine: TestEngine) => void): void {
+  describe(`${name} on PGlite`, { meta: { engine: "PGlite" } }, () => {
+    let client: PGlite | undefined;
+    beforeAll(async () => {
+      client = await PGlite.create();
+    }, 60_000);
+    afterAll(() => client?.close());
+    body({
+      kind: "pglite",
+      major: 18,
+      server: undefined,
+      db: () => {
+        if (client === undefined) throw new Error("db() was called outside of a test");
+        return client;
+      },
+    });
+  });
+  onServers(name, (server) => {
+    body({ kind: "server", major: server.major, server, db: () => server.sql() });
+  });
+}
