@@ -68,7 +68,6 @@ WHERE c.oid = ${literal(table)}::regclass AND c.relkind = 'p'`,
       title: `Build ${name} while reads and writes go on`,
       sql: createSql(options, target, name),
       locks: [{ ...target, mode: "shareUpdateExclusive" }],
-      creates: 1,
       transaction: "outside",
       probe: { sql: presentSql(target, name), repair: { sql: drop, then: "retry" } },
       undo: {

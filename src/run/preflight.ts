@@ -1,12 +1,12 @@
 import type { Queryable } from "../executor/executor.ts";
 import { UnderpinError } from "../errors.ts";
-import { CONFLICTS, PG_LOCK_MODE } from "../plan/lock.ts";
+import { CONFLICTS, lockRank, PG_LOCK_MODE } from "../plan/lock.ts";
 import type { Lock } from "../plan/step.ts";
 import type { Blocker } from "./blockers.ts";
 
 /** What the locks of one transaction will meet. */
 export interface Preflight {
-  /** How many relations it locks, partitions included. */
+  /** How many relations it locks: partitions included, and the indexes that reading and writing rows locks too. */
   readonly lockCount: number;
   /** How many entries the server's shared lock table has room for. */
   readonly lockTableSize: number;
@@ -29,6 +29,7 @@ export async function readPreflight(
     schema,
     name,
     partitions: partitions === true,
+    indexes: lockRank(mode) <= lockRank("rowExclusive"),
     modes: CONFLICTS[mode].map((conflicting) => PG_LOCK_MODE[conflicting]),
   }));
   const [row] = await db.query<{ json: string }>(PREFLIGHT_SQL, [JSON.stringify(wanted)]);
@@ -37,15 +38,15 @@ export async function readPreflight(
 
 const PREFLIGHT_SQL = `
 WITH RECURSIVE wanted AS (
-  SELECT c.oid, w.partitions, w.modes
+  SELECT c.oid, w.partitions, w.indexes, w.modes
   FROM pg_catalog.json_to_recordset($1::text::json)
-    AS w (schema text, name text, partitions boolean, modes text[])
+    AS w (schema text, name text, partitions boolean, indexes boolean, modes text[])
   JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
   JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
 ), tree AS (
-  SELECT oid, partitions, modes FROM wanted
+  SELECT oid, partitions, indexes, modes FROM wanted
   UNION
-  SELECT i.inhrelid, t.partitions, t.modes
+  SELECT i.inhrelid, t.partitions, t.indexes, t.modes
   FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid
   WHERE t.partitions
 ), blocking AS (
@@ -63,7 +64,9 @@ WITH RECURSIVE wanted AS (
     AND coalesce(a.backend_type, '') <> 'autovacuum worker'
 )
 SELECT pg_catalog.json_build_object(
-  'lockCount', (SELECT pg_catalog.count(DISTINCT oid) FROM tree),
+  'lockCount', (SELECT pg_catalog.count(*) FROM (
+    SELECT oid FROM tree
+    UNION SELECT i.indexrelid FROM tree t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid WHERE t.indexes) r),
   'lockTableSize', current_setting('max_locks_per_transaction')::int
     * (current_setting('max_connections')::int + current_setting('max_prepared_transactions')::int),
   'blockers', coalesce((
