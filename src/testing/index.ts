@@ -1,0 +1,1 @@
+export { expectLocks } from "./expect-locks.ts";

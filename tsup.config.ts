@@ -1,0 +1,39 @@
+import { existsSync, rmSync } from "node:fs";
+import { defineConfig, type Options } from "tsup";
+
+/** Subpath → its file. Each is a folder, and its types lie beside it. */
+const entry = {
+  index: "src/index.ts",
+  "migrations/index": "src/migrations/index.ts",
+  "testing/index": "src/testing/index.ts",
+};
+
+const cli: Record<string, string> = existsSync("src/cli/main.ts")
+  ? { "cli/main": "src/cli/main.ts" }
+  : {};
+
+const javascript: Options = {
+  outDir: "dist",
+  target: "node20",
+  platform: "node",
+  sourcemap: true,
+  // Subpaths share chunks: a file that is there twice is two module states.
+  splitting: true,
+};
+
+const types: Options = {
+  entry,
+  format: ["esm", "cjs"],
+  outDir: "dist",
+  // tsup hands its declaration bundler a `baseUrl`, which TypeScript 6 calls an error.
+  dts: { only: true, compilerOptions: { ignoreDeprecations: "6.0" } },
+};
+
+// Here, because tsup's own `clean` would race between the builds below.
+rmSync("dist", { recursive: true, force: true });
+
+export default defineConfig([
+  { ...javascript, entry: { ...entry, ...cli }, format: "esm" },
+  { ...javascript, entry, format: "cjs" },
+  ...(process.env.UNDERPIN_BUILD === "js" ? [] : [types]),
+]);
