@@ -23,7 +23,10 @@ export function undoActions(applied: readonly Step[]): readonly UndoAction[] {
       const backwards = steps.toReversed();
       const isStatement = (step: Step) => step.undo.kind === "statement";
       // Steps with nothing to do go first, so that the last action of a transaction is one that has a statement.
-      const ordered = [...backwards.filter((s) => !isStatement(s)), ...backwards.filter(isStatement)];
+      const ordered = [
+        ...backwards.filter((s) => !isStatement(s)),
+        ...backwards.filter(isStatement),
+      ];
       return ordered.map((step, index): UndoAction => {
         const statement = step.undo.kind === "statement" ? step.undo : undefined;
         const inside = statement === undefined || statement.transaction === "inside";

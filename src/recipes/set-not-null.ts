@@ -30,11 +30,17 @@ export function setNotNull(options: SetNotNullOptions): Plan {
   const nullable: Step = {
     kind: "check",
     id: "is-nullable",
-    title: `${column} is there and not NOT NULL yet`,
+    title: `${column} still allows NULL, also in every partition`,
     // Otherwise the undo would take away a NOT NULL that was there before.
-    sql: `SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute
-WHERE attrelid = ${literal(table)}::regclass AND attname = ${literal(column)} AND NOT attisdropped AND NOT attnotnull`,
-    expect: { atLeast: 1 },
+    sql: `WITH RECURSIVE tree AS (
+  SELECT ${literal(table)}::regclass::oid AS oid
+  UNION SELECT i.inhrelid FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid)
+SELECT n.nspname, c.relname, 'is NOT NULL already' AS reason
+FROM tree t JOIN pg_catalog.pg_class c ON c.oid = t.oid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+WHERE a.attname = ${literal(column)} AND NOT a.attisdropped AND a.attnotnull`,
+    expect: "noRows",
     transaction: "inside",
     undo: { kind: "nothing" },
   };
@@ -100,6 +106,7 @@ function byCheck(
       when,
       sql: drop,
       ...change,
+      transaction: "commitAfter",
       undo: { kind: "statement", sql: add, ...change },
     },
   ];

@@ -16,7 +16,8 @@ export interface Action {
 export function forwardAction(step: SqlStep | CheckStep): Action {
   return {
     step,
-    work: step.kind === "sql" ? { kind: "statement", statement: step } : { kind: "check", check: step },
+    work:
+      step.kind === "sql" ? { kind: "statement", statement: step } : { kind: "check", check: step },
     becomes: "applied",
   };
 }

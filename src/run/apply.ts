@@ -13,7 +13,7 @@ import type { Lease } from "./lease.ts";
 import type { RunOptions } from "./options.ts";
 import { prepare, type Prepared } from "./prepare.ts";
 import type { Report } from "./report.ts";
-import { forwardUnits } from "./unit.ts";
+import { firstStep, forwardUnits } from "./unit.ts";
 
 /**
  * Runs a plan, or goes on with it where it stopped: after a crash, a failure, a gate or a pause.
@@ -39,14 +39,52 @@ export async function apply(
   const { signal } = options;
   return holdLease(
     { executor, schema, name: plan.name, leaseMs, whenBusy, signal, emit },
-    async () => {
+    async (waited) => {
       const run = await readLiveRun(executor, schema, plan.name);
       if (run !== undefined) refuseOther(run, plan);
-      return run?.state === "applied" ? reportOf(run, "applied", { ranHere: false }) : undefined;
+      return run === undefined ? undefined : endedElsewhere(run, waited);
     },
-    async () => reportOf(await mustRead(prepared, plan), "busy", { ranHere: false }),
+    async () =>
+      reportOf(
+        (await readLiveRun(executor, schema, plan.name)) ?? notBegun(plan),
+        signal?.aborted === true ? "cancelled" : "busy",
+        { ranHere: false },
+      ),
     (lease) => runForward(prepared, lease, plan, options),
   );
+}
+
+/**
+ * The report of a run that needs nothing more from us: done, or stopped for a reason by the process that we waited for. Of
+ * twenty that wait for a run which fails, nineteen do not try the same again.
+ */
+function endedElsewhere(run: RunRecord, waited: boolean): Report | undefined {
+  const { state } = run;
+  if (state === "applied") return reportOf(run, "applied", { ranHere: false });
+  if (!waited || (state !== "failed" && state !== "waiting" && state !== "paused"))
+    return undefined;
+  const failure = run.steps.find(({ error }) => error !== null)?.error;
+  const gate = forwardUnits(run.plan, run).find(({ kind }) => kind === "gate");
+  return reportOf(run, state, {
+    ranHere: false,
+    ...(failure == null ? {} : { failure }),
+    ...(gate === undefined ? {} : { gate: firstStep(gate) }),
+  });
+}
+
+/** A run that its process is only about to write. */
+function notBegun(plan: Plan): RunRecord {
+  return {
+    id: "",
+    name: plan.name,
+    hash: hashPlan(plan),
+    plan,
+    state: "running",
+    pauseRequested: false,
+    startedAt: "",
+    changedAt: "",
+    steps: plan.steps.map(({ id }) => ({ id, state: "pending", attempts: 0, error: null })),
+  };
 }
 
 async function runForward(

@@ -77,11 +77,7 @@ async function runBatch(context: RunContext, step: BackfillStep): Promise<Batch>
   }
 }
 
-async function changeBatch(
-  context: RunContext,
-  tx: Queryable,
-  step: BackfillStep,
-): Promise<Batch> {
+async function changeBatch(context: RunContext, tx: Queryable, step: BackfillStep): Promise<Batch> {
   const { lease, runId } = context;
   const ranges = `${ident(lease.schema)}.backfill_ranges`;
   refuseLostLease(
@@ -106,10 +102,11 @@ async function changeBatch(
   const reached = range?.reached == null ? null : (JSON.parse(range.reached) as readonly string[]);
   const sql = batchSql(step, reached === null);
   const [batch] = await tx
-    .query<{ seen: string; changed: string; reached: string | null }>(
-      `${marker(context, step.id)}${sql}`,
-      reached ?? undefined,
-    )
+    .query<{
+      seen: string;
+      changed: string;
+      reached: string | null;
+    }>(`${marker(context, step.id)}${sql}`, reached ?? undefined)
     .catch((cause: unknown): never => {
       throw new StepFailed(step.id, sql, cause);
     });
@@ -138,9 +135,7 @@ function batchSql({ table, key, set, where, batchSize }: BackfillStep, fromStart
   }));
   const each = (pick: (column: (typeof columns)[number]) => string, separator = ", ") =>
     columns.map(pick).join(separator);
-  const after = fromStart
-    ? ""
-    : `AND (${each((c) => c.own)}) > (${each((c) => c.reached)})`;
+  const after = fromStart ? "" : `AND (${each((c) => c.own)}) > (${each((c) => c.reached)})`;
   return `WITH batch AS MATERIALIZED (
   SELECT ${each((c) => `${c.own} AS ${c.alias}`)} FROM ${relation} AS target
   WHERE (${where}) ${after}

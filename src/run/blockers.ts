@@ -18,7 +18,8 @@ export function describeBlocker(blocker: Blocker): string {
   const { pid, mode, relation, role, application, state, query, transactionAgeMs } = blocker;
   const who = pid === null ? "a prepared transaction (see pg_prepared_xacts)" : `pid ${pid}`;
   const as = [role, application].filter((part) => part !== null && part !== "").join(", ");
-  const age = transactionAgeMs === null ? "" : `, open for ${Math.round(transactionAgeMs / 1000)} s`;
+  const age =
+    transactionAgeMs === null ? "" : `, open for ${Math.round(transactionAgeMs / 1000)} s`;
   const text = query === null ? "" : `: ${query.replace(/\s+/g, " ").slice(0, 120)}`;
   return `${who}${as && ` (${as})`} holds ${mode} on ${relation}${state === null ? "" : `, ${state}`}${age}${text}`;
 }

@@ -35,6 +35,8 @@ export async function readClaims(
          WHEN a.pid IS NULL THEN 'gone'
          WHEN a.backend_start IS NULL THEN 'unknown'
          WHEN a.backend_start <> s.backend_start THEN 'gone'
+         -- The very backend that asks runs nothing else: on PGlite there is no other.
+         WHEN a.pid = pg_catalog.pg_backend_pid() THEN 'gone'
          WHEN a.state = 'active' OR EXISTS (
            SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype = 'relation') THEN 'working'
          ELSE 'idle' END)), '[]'::json)::text AS json

@@ -34,7 +34,8 @@ export async function conclude(
     await writeRunState(executor, lease, runId, keeps ? "undoing" : STATE[outcome]);
   } catch (error) {
     // The server cannot be reached: the journal says what was committed, and the next apply goes on from it.
-    if (failure === undefined || (isUnderpinError(error) && error.code === "leaseLost")) throw error;
+    if (failure === undefined || (isUnderpinError(error) && error.code === "leaseLost"))
+      throw error;
   }
   if (failure !== undefined)
     emit({
@@ -151,7 +152,7 @@ function whatNext(name: string, outcome: Outcome, gate: string | undefined): str
     case "failed":
       return "Mend the cause and apply again: it goes on from the failed step. Or take it back with undo(db, plan).";
     case "busy":
-      return "Another process runs it: apply again later, or wait for it with whenBusy: \"wait\".";
+      return 'Another process runs it: apply again later, or wait for it with whenBusy: "wait".';
   }
 }
 

@@ -3,16 +3,52 @@ import type { Blocker } from "./blockers.ts";
 
 /** What happens during a run, for logs and progress bars. Events are told; they cannot change an outcome. */
 export type RunEvent =
-  | { readonly type: "runStarted"; readonly plan: string; readonly steps: number; readonly resumed: boolean }
+  | {
+      readonly type: "runStarted";
+      readonly plan: string;
+      readonly steps: number;
+      readonly resumed: boolean;
+    }
   | { readonly type: "busy"; readonly plan: string; readonly owner: string }
   | { readonly type: "takenOver"; readonly plan: string; readonly terminatedPid: number }
-  | { readonly type: "stepStarted"; readonly step: string; readonly title: string; readonly sql?: string }
-  | { readonly type: "stepApplied"; readonly step: string; readonly title: string; readonly elapsedMs: number }
-  | { readonly type: "stepUndone"; readonly step: string; readonly title: string; readonly elapsedMs: number }
+  | {
+      readonly type: "stepStarted";
+      readonly step: string;
+      readonly title: string;
+      readonly sql?: string;
+    }
+  | {
+      readonly type: "stepApplied";
+      readonly step: string;
+      readonly title: string;
+      readonly elapsedMs: number;
+    }
+  | {
+      readonly type: "stepUndone";
+      readonly step: string;
+      readonly title: string;
+      readonly elapsedMs: number;
+    }
   | { readonly type: "stepRepaired"; readonly step: string; readonly sql: string }
-  | { readonly type: "blocked"; readonly step: string; readonly blockers: readonly Blocker[]; readonly restMs: number }
-  | { readonly type: "retrying"; readonly step: string; readonly attempt: number; readonly reason: string; readonly restMs: number }
-  | { readonly type: "reconnecting"; readonly attempt: number; readonly reason: string; readonly restMs: number }
+  | {
+      readonly type: "blocked";
+      readonly step: string;
+      readonly blockers: readonly Blocker[];
+      readonly restMs: number;
+    }
+  | {
+      readonly type: "retrying";
+      readonly step: string;
+      readonly attempt: number;
+      readonly reason: string;
+      readonly restMs: number;
+    }
+  | {
+      readonly type: "reconnecting";
+      readonly attempt: number;
+      readonly reason: string;
+      readonly restMs: number;
+    }
   | {
       readonly type: "progress";
       readonly step: string;
@@ -21,7 +57,12 @@ export type RunEvent =
       readonly rowsEstimated: number | undefined;
     }
   | { readonly type: "gateWaiting"; readonly step: string; readonly question: string }
-  | { readonly type: "stepFailed"; readonly step: string; readonly message: string; readonly sqlState: string | undefined }
+  | {
+      readonly type: "stepFailed";
+      readonly step: string;
+      readonly message: string;
+      readonly sqlState: string | undefined;
+    }
   | { readonly type: "watchFailed"; readonly step: string; readonly message: string }
   | { readonly type: "observerFailed"; readonly message: string }
   | { readonly type: "runEnded"; readonly plan: string; readonly outcome: string };

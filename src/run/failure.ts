@@ -9,7 +9,12 @@ export class StepFailed extends Error {
   readonly sql: string | undefined;
   readonly blockers: readonly Blocker[] | undefined;
 
-  constructor(step: string, sql: string | undefined, cause: unknown, blockers?: readonly Blocker[]) {
+  constructor(
+    step: string,
+    sql: string | undefined,
+    cause: unknown,
+    blockers?: readonly Blocker[],
+  ) {
     super(toError(cause).message, { cause });
     this.step = step;
     this.sql = sql;

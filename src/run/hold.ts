@@ -21,25 +21,26 @@ const POLL_MS = 200;
 /**
  * Runs `work` while holding the lease of a name.
  *
- * `ready` is asked before every try and may end the waiting: the run may be over by then. When the lease is lost in the
- * middle of the work, somebody else has the run, and the waiting begins again.
+ * `ready` is asked before every try and may end the waiting: the run may be over by then. It is told whether somebody else held
+ * the run meanwhile. When the lease is lost in the middle of the work, somebody else has it, and the waiting begins again.
  */
 export async function holdLease<T>(
   options: HoldOptions,
-  ready: () => Promise<T | undefined>,
+  ready: (waited: boolean) => Promise<T | undefined>,
   busy: () => Promise<T>,
   work: (lease: Lease) => Promise<T>,
 ): Promise<T> {
   const { executor, schema, name, leaseMs, whenBusy, signal, emit } = options;
   for (let told: string | undefined; ; ) {
-    const answer = await ready();
+    const answer = await ready(told !== undefined);
     if (answer !== undefined) return answer;
     const acquired = await acquireLease(executor, schema, name, leaseMs);
     if (acquired.kind === "busy") {
-      if (whenBusy === "return") return busy();
+      if (whenBusy === "return" || signal?.aborted === true) return busy();
       if (told !== acquired.owner) emit({ type: "busy", plan: name, owner: acquired.owner });
       told = acquired.owner;
-      await sleep(POLL_MS * (0.5 + Math.random()), signal);
+      // An aborted rest ends early, and the next round returns.
+      await sleep(POLL_MS * (0.5 + Math.random()), signal).catch(() => {});
       continue;
     }
     for (const terminatedPid of acquired.terminated)
@@ -49,6 +50,7 @@ export async function holdLease<T>(
       return await work(acquired.lease);
     } catch (error) {
       if (!isUnderpinError(error) || error.code !== "leaseLost") throw error;
+      told = "another process";
     } finally {
       stopBeating();
       await releaseLease(executor, acquired.lease).catch((error: unknown) => {

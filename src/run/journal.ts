@@ -8,11 +8,24 @@ import type { Failure } from "./report.ts";
 
 /** What a run is in. `running` without a live lease was interrupted: apply goes on from there. */
 export type RunState =
-  "running" | "waiting" | "paused" | "stopped" | "failed" | "applied" | "undoing" | "undone";
+  | "running"
+  | "waiting"
+  | "paused"
+  | "stopped"
+  | "failed"
+  | "applied"
+  | "undoing"
+  | "undone";
 
 /** What a step is in. `claimed` without an answer is in doubt: the catalog is asked. */
 export type StepState =
-  "pending" | "skipped" | "claimed" | "confirmed" | "failed" | "applied" | "undone";
+  | "pending"
+  | "skipped"
+  | "claimed"
+  | "confirmed"
+  | "failed"
+  | "applied"
+  | "undone";
 
 /** One step as the journal has it. */
 export interface StepRecord {

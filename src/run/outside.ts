@@ -35,7 +35,10 @@ export async function runOutside(
   await executor.session(async (session) => {
     await refusePooler(session, executor, id);
     await refuseOtherDatabase(context, session);
-    await writeStep(session, context.lease, context.runId, id, { state: "claimed", backend: "this" });
+    await writeStep(session, context.lease, context.runId, id, {
+      state: "claimed",
+      backend: "this",
+    });
     try {
       const mayBeThere = claimedBefore || action.becomes === "undone";
       if ((await resolve(context, session, id, statement.probe, mayBeThere)) === "absent") {
@@ -66,8 +69,12 @@ export async function settleClaim(
 ): Promise<void> {
   await endLeftBackends(context);
   await (context.direct ?? context.executor).session(async (session) => {
-    await writeStep(session, context.lease, context.runId, step, { state: "claimed", backend: "this" });
-    const state = (await resolve(context, session, step, probe, true)) === "done" ? "applied" : "undone";
+    await writeStep(session, context.lease, context.runId, step, {
+      state: "claimed",
+      backend: "this",
+    });
+    const state =
+      (await resolve(context, session, step, probe, true)) === "done" ? "applied" : "undone";
     await writeStep(session, context.lease, context.runId, step, { state });
   });
 }
@@ -135,7 +142,9 @@ async function endLeftBackends({ executor, lease }: RunContext): Promise<void> {
  */
 async function refusePooler(session: Session, { driver }: Executor, step: string): Promise<void> {
   if (session.connectPid === undefined) return;
-  const [row] = await session.query<{ pid: string }>("SELECT pg_catalog.pg_backend_pid()::text AS pid");
+  const [row] = await session.query<{ pid: string }>(
+    "SELECT pg_catalog.pg_backend_pid()::text AS pid",
+  );
   if (Number(row?.pid) === session.connectPid) return;
   throw new StepFailed(
     step,

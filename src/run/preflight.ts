@@ -21,10 +21,7 @@ export interface Preflight {
  * to stand in the queue behind it. Autovacuum is left out since it gives way to whoever waits. Prepared transactions hold
  * locks without a process.
  */
-export async function readPreflight(
-  db: Queryable,
-  locks: readonly Lock[],
-): Promise<Preflight> {
+export async function readPreflight(db: Queryable, locks: readonly Lock[]): Promise<Preflight> {
   const wanted = locks.map(({ schema, name, mode, partitions }) => ({
     schema,
     name,

@@ -4,8 +4,6 @@ import { ident, literal } from "../sql/quote.ts";
 import { sleep } from "./backoff.ts";
 import { runsHistory } from "./history/001-runs.ts";
 
-
-
 /** The oldest server that underpin supports. */
 export const OLDEST_SERVER = 15;
 

@@ -47,7 +47,10 @@ export async function undo(
       refuseIrreversible(name, stepsToUndo(run.plan, run, checkedUpTo(run, options.upTo)));
       return undefined;
     },
-    async () => reportOf(await mustRead(prepared, name), "busy", { ranHere: false }),
+    async () =>
+      reportOf(await mustRead(prepared, name), signal?.aborted === true ? "cancelled" : "busy", {
+        ranHere: false,
+      }),
     (lease) => runBackward(prepared, lease, name, options),
   );
 }
@@ -61,9 +64,21 @@ async function runBackward(
   const { executor, emit } = prepared;
   const run = await mustRead(prepared, name);
   if (run.state === "undone") return reportOf(run, "undone", { ranHere: false });
-  const context: RunContext = { ...prepared, lease, runId: run.id, planName: name, handlers, signal };
+  const context: RunContext = {
+    ...prepared,
+    lease,
+    runId: run.id,
+    planName: name,
+    handlers,
+    signal,
+  };
   const { plan } = run;
-  emit({ type: "runStarted", plan: name, steps: plan.steps.length, resumed: run.state === "undoing" });
+  emit({
+    type: "runStarted",
+    plan: name,
+    steps: plan.steps.length,
+    resumed: run.state === "undoing",
+  });
   // A claim that the way forward left open is settled first: after this line a claim is one of the undo.
   if (run.state !== "undoing") await settleClaims(context, run);
   await writeRunState(executor, lease, run.id, "undoing");

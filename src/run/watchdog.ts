@@ -37,7 +37,9 @@ export async function waitForOldTransactions(
   }
 }
 
-async function readSnapshots({ executor }: Pick<RunContext, "executor">): Promise<readonly Blocker[]> {
+async function readSnapshots({
+  executor,
+}: Pick<RunContext, "executor">): Promise<readonly Blocker[]> {
   const [row] = await executor.query<{ json: string }>(SNAPSHOTS_SQL);
   return JSON.parse(row?.json ?? "[]") as readonly Blocker[];
 }

@@ -47,8 +47,12 @@ export async function expectLocks(
         ? await apply(meter.executor, plan, options)
         : await undo(meter.executor, plan, options);
     if (report.outcome !== (direction === "apply" ? "applied" : "undone"))
-      throw failed(plan, [`${direction} ended ${report.outcome}: ${report.failure?.message ?? ""}`]);
-    const ran = new Set(report.steps.filter(({ state }) => state !== "skipped").map(({ id }) => id));
+      throw failed(plan, [
+        `${direction} ended ${report.outcome}: ${report.failure?.message ?? ""}`,
+      ]);
+    const ran = new Set(
+      report.steps.filter(({ state }) => state !== "skipped").map(({ id }) => id),
+    );
     const left = plan.steps.filter(({ id }) => ran.has(id));
     const actions =
       direction === "apply"

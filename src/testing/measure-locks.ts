@@ -1,4 +1,9 @@
-import { brandExecutor, type Executor, type Queryable, type Session } from "../executor/executor.ts";
+import {
+  brandExecutor,
+  type Executor,
+  type Queryable,
+  type Session,
+} from "../executor/executor.ts";
 import { LOCK_MODES, PG_LOCK_MODE, type LockMode } from "../plan/lock.ts";
 import { ident } from "../sql/quote.ts";
 
@@ -82,7 +87,8 @@ async function inTheWay<T>(
   return executor.session(async (holder) => {
     const tables = await readTables(holder);
     await holder.query("BEGIN ISOLATION LEVEL REPEATABLE READ");
-    if (tables.length > 0) await holder.query(`LOCK TABLE ${tables.join(", ")} IN ACCESS SHARE MODE`);
+    if (tables.length > 0)
+      await holder.query(`LOCK TABLE ${tables.join(", ")} IN ACCESS SHARE MODE`);
     await holder.query("SELECT 1");
     let held = true;
     const release = async () => {
