@@ -29,13 +29,14 @@ export async function drive(
   context: RunContext,
   readUnits: () => Promise<readonly Unit[]>,
 ): Promise<Stop> {
+  const isPaused = pauseReader(context);
   let lostSinceMs: number | undefined;
   for (let attempt = 1; ; attempt++) {
     try {
       for (const unit of await readUnits()) {
         checkCancelled(context);
-        if (await isPaused(context)) return { kind: "paused" };
-        const stop = await runUnit(context, unit).catch((error: unknown) => {
+        if (await isPaused()) return { kind: "paused" };
+        const stop = await runUnit(context, unit, isPaused).catch((error: unknown) => {
           throw ofStep(firstStep(unit), error, context.signal);
         });
         if (stop !== undefined) return stop;
@@ -55,7 +56,11 @@ export async function drive(
   }
 }
 
-async function runUnit(context: RunContext, unit: Unit): Promise<Stop | undefined> {
+async function runUnit(
+  context: RunContext,
+  unit: Unit,
+  isPaused: () => Promise<boolean>,
+): Promise<Stop | undefined> {
   switch (unit.kind) {
     case "inside":
       await runInside(context, unit.actions);
@@ -73,7 +78,7 @@ async function runUnit(context: RunContext, unit: Unit): Promise<Stop | undefine
       if (unit.fresh) await forgetRanges(context, step);
       await mark(context, step.id, "claimed");
       const startedMs = performance.now();
-      const outcome = await runBackfill(context, step, () => isPaused(context));
+      const outcome = await runBackfill(context, step, isPaused);
       if (outcome === "paused") return { kind: "paused" };
       await mark(context, step.id, "applied");
       const elapsedMs = performance.now() - startedMs;
@@ -130,10 +135,18 @@ function mark(
   return writeStep(executor, lease, runId, step, { state });
 }
 
-async function isPaused({ executor, lease, runId }: RunContext): Promise<boolean> {
-  const rows = await executor.query(
-    `SELECT id FROM ${ident(lease.schema)}.runs WHERE id = $1::text::bigint AND pause_requested`,
-    [runId],
-  );
-  return rows.length > 0;
+/** How old an answer to "is it paused?" may be: a pause need not be seen within the millisecond. */
+const PAUSE_KNOWN_MS = 200;
+
+function pauseReader({ executor, lease, runId }: RunContext): () => Promise<boolean> {
+  let askedMs = Number.NEGATIVE_INFINITY;
+  return async () => {
+    if (performance.now() - askedMs < PAUSE_KNOWN_MS) return false;
+    askedMs = performance.now();
+    const rows = await executor.query(
+      `SELECT id FROM ${ident(lease.schema)}.runs WHERE id = $1::text::bigint AND pause_requested`,
+      [runId],
+    );
+    return rows.length > 0;
+  };
 }

@@ -2,7 +2,7 @@ import { isRetryable, sqlStateOf, toError, UnderpinError } from "../errors.ts";
 import type { Queryable } from "../executor/executor.ts";
 import { blocksWrites } from "../plan/lock.ts";
 import type { Lock } from "../plan/step.ts";
-import { ident } from "../sql/quote.ts";
+import { ident, literal } from "../sql/quote.ts";
 import { createsOf, locksOf, rowsOf, sqlOf, type Action } from "./action.ts";
 import { backoffMs, sleep } from "./backoff.ts";
 import { describeBlocker, trackOldBlockers, type Blocker } from "./blockers.ts";
@@ -11,7 +11,7 @@ import { checkCancelled, marker, type RunContext } from "./context.ts";
 import type { RunEvent } from "./events.ts";
 import { StepFailed } from "./failure.ts";
 import { fenceSql, refuseLostLease } from "./lease.ts";
-import { readPreflight, refuseOverLockBudget } from "./preflight.ts";
+import { readBlockers, refuseOverLockBudget } from "./preflight.ts";
 import { refuseHiddenRows } from "./row-security.ts";
 import { transactionSettingsSql } from "./settings.ts";
 
@@ -38,9 +38,8 @@ export async function runInside(context: RunContext, actions: readonly Action[])
     checkCancelled(context);
     const overBudget = performance.now() - beganMs > settings.lockBudgetMs;
     const restMs = backoffMs(attempt, settings.retryDelayMs, LONGEST_REST_MS);
-    const preflight = locks.length === 0 ? undefined : await readPreflight(context.executor, locks);
-    if (preflight !== undefined) refuseOverLockBudget(preflight, creates, first);
-    const blockers = oldBlockers(preflight?.blockers ?? [], performance.now());
+    if (attempt === 1) await refuseOverLockBudget(context.executor, locks, creates, first);
+    const blockers = oldBlockers(await readBlockers(context.executor, locks), performance.now());
     if (blockers.length > 0) {
       if (overBudget) throw blocked(actions, blockers);
       emit({ type: "blocked", step: first, blockers, restMs });
@@ -59,7 +58,7 @@ export async function runInside(context: RunContext, actions: readonly Action[])
       if (tooSlow) slow++;
       if (!(isRetryable(error) || tooSlow)) throw error;
       if (slow >= SLOW_TRIES) throw tooLong(context, progress.action, error);
-      if (overBudget) throw blocked(actions, await blockersNow(context, locks), error);
+      if (overBudget) throw blocked(actions, await readBlockers(context.executor, locks), error);
       const reason = toError(error).message;
       emit({ type: "retrying", step: progress.action?.step.id ?? first, attempt, reason, restMs });
       await sleep(restMs, signal);
@@ -133,13 +132,13 @@ async function journal(
     strongSinceMs === undefined
       ? 0
       : Math.max(1, Math.round(settings.lockTimeoutMs - (performance.now() - strongSinceMs)));
+  // Literals, not parameters: a driver asks the server for the types of parameters first, a round trip of its own.
   await tx.query(
     `UPDATE ${ident(lease.schema)}.steps
-     SET state = $3::text, error = NULL, backend_pid = NULL, backend_start = NULL,
+     SET state = ${literal(becomes)}, error = NULL, backend_pid = NULL, backend_start = NULL,
          attempts = attempts + 1, changed_at = pg_catalog.clock_timestamp()
-     WHERE run_id = $1::text::bigint AND id = $2::text
-     RETURNING pg_catalog.set_config('statement_timeout', $4::text, true)`,
-    [runId, step.id, becomes, `${left}ms`],
+     WHERE run_id = ${Number(runId)} AND id = ${literal(step.id)}
+     RETURNING pg_catalog.set_config('statement_timeout', '${left}', true)`,
   );
 }
 
@@ -150,13 +149,6 @@ function hitHoldLimit(error: unknown, { strongSinceMs }: Progress, limitMs: numb
     strongSinceMs !== undefined &&
     performance.now() - strongSinceMs >= limitMs * 0.95
   );
-}
-
-async function blockersNow(
-  { executor }: RunContext,
-  locks: readonly Lock[],
-): Promise<readonly Blocker[]> {
-  return locks.length === 0 ? [] : (await readPreflight(executor, locks)).blockers;
 }
 
 function blocked(

@@ -5,7 +5,7 @@ import { describeBlocker, trackOldBlockers, type Blocker } from "./blockers.ts";
 import { backoffMs, sleep } from "./backoff.ts";
 import { checkCancelled, type RunContext } from "./context.ts";
 import { StepFailed } from "./failure.ts";
-import { readPreflight } from "./preflight.ts";
+import { readBlockers } from "./preflight.ts";
 
 const LONGEST_REST_MS = 5_000;
 
@@ -27,7 +27,7 @@ export async function waitForOldTransactions(
     checkCancelled(context);
     // They wait for every holder of any lock on the table, not only for those that conflict with their own.
     const anyHolder = locks.map((lock): Lock => ({ ...lock, mode: "accessExclusive" }));
-    const held = (await readPreflight(executor, anyHolder)).blockers;
+    const held = await readBlockers(executor, anyHolder);
     const blockers = old([...held, ...(await readSnapshots(context))], performance.now());
     if (blockers.length === 0) return;
     if (performance.now() - beganMs > settings.outsideWaitMs) throw waitedTooLong(step, blockers);

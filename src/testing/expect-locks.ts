@@ -9,7 +9,7 @@ import { backwardAction, createsOf, forwardAction, locksOf, type Action } from "
 import { apply } from "../run/apply.ts";
 import { marker } from "../run/context.ts";
 import { DEFAULT_RUN_OPTIONS, type RunOptions } from "../run/options.ts";
-import { readPreflight } from "../run/preflight.ts";
+import { readLockBudget } from "../run/preflight.ts";
 import { undo } from "../run/undo.ts";
 import { meterLocks, type LockMeter, type MeasuredLock } from "./measure-locks.ts";
 
@@ -127,7 +127,7 @@ async function differences(
   }
   for (const [name, mode] of declared)
     if (!seen.has(name)) problems.push(`${name}: declared ${mode}, measured nothing`);
-  const { lockCount } = await readPreflight(db, locks);
+  const { lockCount } = await readLockBudget(db, locks);
   const gone = [...declared.keys()].length - (await countPresent(db, declared));
   if (lockCount + gone + creates !== held.length)
     problems.push(`declared ${lockCount + gone + creates} locks, measured ${held.length}`);
