@@ -1,0 +1,114 @@
+/** One option of the command line. */
+interface OptionSpec {
+  readonly type: "string" | "boolean";
+  /** The placeholder of its value in the help. */
+  readonly value?: string;
+  readonly short?: string;
+  readonly help: string;
+}
+
+/** Every option that a verb may take. */
+export const OPTIONS = {
+  url: {
+    type: "string",
+    value: "URL",
+    help: "The database: postgres://…, pglite:./dir or memory: [default: DATABASE_URL]",
+  },
+  "direct-url": {
+    type: "string",
+    value: "URL",
+    help: "The same database past the pooler, for CONCURRENTLY steps [default: DIRECT_URL]",
+  },
+  "run-schema": {
+    type: "string",
+    value: "NAME",
+    help: "Schema of underpin's own tables [default: underpin]",
+  },
+  format: {
+    type: "string",
+    value: "FORMAT",
+    help: "How to print: text, markdown, json or sql [default: text]",
+  },
+  "dry-run": {
+    type: "boolean",
+    help: "Change nothing: print the plan and what the journal says would still run",
+  },
+  "up-to": {
+    type: "string",
+    value: "STEP",
+    help: "Take back the last steps only, down to and including this one",
+  },
+  handlers: {
+    type: "string",
+    value: "FILE",
+    help: "A module whose `handlers` export has the functions that call steps name",
+  },
+  "when-busy": {
+    type: "string",
+    value: "WHAT",
+    help: "If another process holds the run: wait for it, or return [default: wait]",
+  },
+  "lock-timeout-ms": {
+    type: "string",
+    value: "MS",
+    help: "The longest that others may wait because of one transaction [default: 2000]",
+  },
+  "lock-budget-ms": {
+    type: "string",
+    value: "MS",
+    help: "How long to go on trying for one transaction's locks [default: 600000]",
+  },
+  "retry-delay-ms": {
+    type: "string",
+    value: "MS",
+    help: "Rest after the first failed try; later ones double [default: 500]",
+  },
+  "outside-wait-ms": {
+    type: "string",
+    value: "MS",
+    help: "How long a CONCURRENTLY step may wait for old transactions [default: 1800000]",
+  },
+  "reconnect-budget-ms": {
+    type: "string",
+    value: "MS",
+    help: "How long to try again when the connection is lost [default: 60000]",
+  },
+  "lease-ms": {
+    type: "string",
+    value: "MS",
+    help: "How long the run stays ours without a heartbeat [default: 30000]",
+  },
+  "connect-timeout-ms": {
+    type: "string",
+    value: "MS",
+    help: "How long to wait for the server's first answer [default: 10000]",
+  },
+  json: { type: "boolean", help: "Print one JSON document, and nothing else, on stdout" },
+  help: { type: "boolean", short: "h", help: "Print this" },
+  version: { type: "boolean", help: "Print the version" },
+} as const satisfies Record<string, OptionSpec>;
+
+/** The name of an option. */
+export type OptionName = keyof typeof OPTIONS;
+
+/** What every verb takes. */
+export const COMMON = ["json", "help"] as const satisfies readonly OptionName[];
+
+/** What every verb takes that needs a database. */
+export const DATABASE = [
+  "url",
+  "run-schema",
+  "connect-timeout-ms",
+] as const satisfies readonly OptionName[];
+
+/** What every verb takes that runs steps. */
+export const RUNNING = [
+  "direct-url",
+  "when-busy",
+  "lock-timeout-ms",
+  "lock-budget-ms",
+  "retry-delay-ms",
+  "outside-wait-ms",
+  "reconnect-budget-ms",
+  "lease-ms",
+] as const satisfies readonly OptionName[];

@@ -1,0 +1,19 @@
+import type { Verb } from "./call.ts";
+import { applyVerb } from "./verb-apply.ts";
+import { confirmVerb, pauseVerb, resumeVerb } from "./verb-control.ts";
+import { doctorVerb } from "./verb-doctor.ts";
+import { planVerb } from "./verb-plan.ts";
+import { runsVerb } from "./verb-runs.ts";
+import { undoVerb } from "./verb-undo.ts";
+
+/** The verbs, in the order of the help. */
+export const VERBS: readonly Verb[] = [
+  planVerb,
+  applyVerb,
+  undoVerb,
+  runsVerb,
+  pauseVerb,
+  resumeVerb,
+  confirmVerb,
+  doctorVerb,
+];
