@@ -112,16 +112,22 @@ export function isRetryable(error: unknown): boolean {
 /** Administrator, crash, not yet accepting, idle-in-transaction and idle-session timeout, transaction timeout. */
 const CONNECTION_ENDED = new Set(["57P01", "57P02", "57P03", "57P05", "25P03", "25P04"]);
 
-/** What the drivers say without a SQLSTATE when the socket is gone. */
+/** What the drivers, the sockets and we ourselves say without a SQLSTATE when the connection is gone. */
 const CONNECTION_CODES = new Set([
+  "connection",
   "CONNECTION_CLOSED",
   "CONNECTION_ENDED",
   "CONNECTION_DESTROYED",
   "CONNECTION_LOST",
   "CONNECT_TIMEOUT",
-  "ECONNRESET",
+  "EAI_AGAIN",
+  "ECONNABORTED",
   "ECONNREFUSED",
+  "ECONNRESET",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
   "ENOENT",
+  "ENOTFOUND",
   "EPIPE",
   "ETIMEDOUT",
 ]);

@@ -43,7 +43,10 @@ export function toExecutor(db: DatabaseLike): Executor {
   if (typeof handle === "string")
     throw refused("a connection string", "Make a client of it: apply(postgres(url), …)");
   if ((typeof handle !== "object" && typeof handle !== "function") || handle === null)
-    throw refused(String(handle), "Hand over a Drizzle db, a postgres.js client, a PGlite or a pg Pool.");
+    throw refused(
+      String(handle),
+      "Hand over a Drizzle db, a postgres.js client, a PGlite or a pg Pool.",
+    );
   if (has(handle, "$client")) return fromDrizzle(handle.$client);
   if (has(handle, "session") && has(handle, "dialect")) throw drizzleWithoutClient(handle);
   return fromClient(handle, "");
@@ -51,7 +54,10 @@ export function toExecutor(db: DatabaseLike): Executor {
 
 function fromDrizzle(client: unknown): Executor {
   if (typeof client === "string" || client === undefined || client === null)
-    throw refused("a Drizzle mock", "drizzle.mock() has no database behind it: use createTestDatabase() of underpin/testing.");
+    throw refused(
+      "a Drizzle mock",
+      "drizzle.mock() has no database behind it: use createTestDatabase() of underpin/testing.",
+    );
   return fromClient(client as object, "a Drizzle db over ");
 }
 

@@ -1,9 +1,32 @@
-/** What is thrown when a connection is gone; {@link isConnectionError} knows its code. */
-export class ConnectionLost extends Error {
-  override readonly name = "ConnectionLost";
-  readonly code = "CONNECTION_LOST";
+import { isConnectionError, sqlStateOf, toError, UnderpinError } from "../errors.ts";
 
-  constructor(cause?: unknown) {
-    super("the connection to the database was lost", cause === undefined ? undefined : { cause });
-  }
+/** The error of whoever uses a connection that is gone. */
+export function connectionLost(cause: unknown): UnderpinError {
+  return new UnderpinError({
+    code: "connection",
+    message: `the connection was lost: ${toError(cause).message}`,
+    hint: "What it had not committed is rolled back. Call the same function again: it goes on from what was recorded.",
+    cause,
+  });
+}
+
+/** The error of whoever could not get a connection. */
+export function noConnection(cause: unknown): unknown {
+  // The server's own word (wrong password, no such database) and an error that says it is a lost connection stay as they are.
+  if (sqlStateOf(cause) !== undefined || isConnectionError(cause)) return cause;
+  return new UnderpinError({
+    code: "connection",
+    message: `no connection to the database: ${toError(cause).message}`,
+    hint: "Check that the server is up, that its address is right, and that the pool has a connection to spare.",
+    cause,
+  });
+}
+
+/** The error of whoever uses a transaction or session after its work returned. */
+export function isOver(what: "transaction" | "session"): UnderpinError {
+  return new UnderpinError({
+    code: "invalidInput",
+    message: `a query was sent through a ${what} that is over`,
+    hint: `Await each query before the work of the ${what} returns.`,
+  });
 }

@@ -1,126 +1,129 @@
 import { isConnectionError } from "../errors.ts";
-import {
-  brandExecutor,
-  type Executor,
-  type Parameter,
-  type Queryable,
-  type Row,
-  type Session,
-} from "./executor.ts";
-import { ConnectionLost } from "./lost.ts";
-import { withSettings } from "./settings.ts";
+import { inSession, inTransaction, type Connection } from "./connection.ts";
+import { brandExecutor, type Executor, type Parameter, type Row } from "./executor.ts";
+import { connectionLost, noConnection } from "./lost.ts";
+import { toRows, toTexts, type Answer } from "./values.ts";
 
-interface PgResult {
-  readonly rows: readonly Row[];
-}
-
-/** The part of a node-postgres pool that is used here. */
+/** What is used of a node-postgres pool. */
 export interface PgPoolLike {
-  readonly totalCount: number;
-  query(text: string, parameters?: unknown[]): Promise<PgResult>;
-  connect(): Promise<PgClientLike>;
-  on(event: "error", listener: (error: Error) => void): unknown;
-  listenerCount(event: string): number;
+  connect(): Promise<PgClient>;
+  listenerCount(event: "error"): number;
+  on(event: "error", listener: () => void): unknown;
 }
 
-interface PgClientLike {
+interface PgClient {
   readonly processID?: number | null;
-  query(text: string, parameters?: unknown[]): Promise<PgResult>;
-  release(destroy?: boolean | Error): void;
-  on(event: "error", listener: (error: Error) => void): unknown;
-  removeListener(event: "error", listener: (error: Error) => void): unknown;
+  query(config: QueryConfig): Promise<Result | readonly Result[]>;
+  on(event: "error", listener: (error: unknown) => void): unknown;
+  removeListener(event: "error", listener: (error: unknown) => void): unknown;
+  release(destroy: boolean): void;
 }
 
-/** Adapts a node-postgres pool. */
+interface QueryConfig {
+  readonly text: string;
+  readonly values?: readonly (string | null)[];
+  readonly rowMode: "array";
+  readonly types: { getTypeParser(): (text: string) => string };
+}
+
+interface Result {
+  readonly command: string | null;
+  readonly fields: readonly { readonly name: string; readonly dataTypeID: number }[];
+  readonly rows: readonly (readonly (string | null)[])[];
+}
+
+/** An executor over a node-postgres pool. */
 export function fromNodePostgres(pool: PgPoolLike): Executor {
-  // An idle client whose backend ends makes the pool emit 'error', and without a listener that ends the process.
-  if (pool.listenerCount("error") === 0) pool.on("error", () => {});
+  // An idle connection that dies is reported as an "error" event of the pool, and Node ends the process when nobody
+  // listens, though the pool has already dropped that connection and nothing is lost.
+  if (pool.listenerCount("error") === 0) pool.on("error", () => undefined);
   return brandExecutor({
     driver: "pg",
-    query: async <R extends Row>(text: string, parameters?: readonly Parameter[]) => {
+    async query<R extends Row>(text: string, parameters: readonly Parameter[] = []) {
+      // Not pool.query: it closes the connection after every failed statement, lock timeouts included.
+      const { send, release } = await pin(pool);
       try {
-        return lastRows<R>(await pool.query(text, parameters && [...parameters]));
-      } catch (error) {
-        throw named(error);
+        return (await send(text, parameters)).rows as readonly R[];
+      } finally {
+        release();
       }
     },
-    transaction: (work) => pin(pool, (pinned) => inTransaction(pinned, work)),
-    session: (work) =>
-      pin(pool, (pinned) => {
-        const session: Session = {
-          connectPid: pinned.connectPid,
-          query: pinned.query,
-          transaction: (inner) => inTransaction(pinned, inner),
-          withSettings: (settings, inner) =>
-            withSettings(pinned, settings, inner, () => pinned.destroy()),
-        };
-        return work(session);
-      }),
+    async transaction(work) {
+      const connection = await pin(pool);
+      return inTransaction(connection, connection.finish, work);
+    },
+    async session(work) {
+      return inSession(await pin(pool), work);
+    },
   });
 }
 
-interface Pinned extends Queryable {
-  readonly connectPid: number | undefined;
-  destroy(): void;
+const TEXT = { getTypeParser: () => (text: string) => text };
+
+/** Whether no transaction is open: in one, now() is older than the statement; in a failed one this fails. */
+const IS_IDLE = "SELECT pg_catalog.now() = pg_catalog.statement_timestamp() AS idle";
+
+interface PinnedConnection extends Connection {
+  /** Gives the connection back, or drops it when it is lost. */
+  release(): void;
 }
 
-/** Checks a client out, listens to its end, and destroys it instead of returning it when it is lost. */
-async function pin<T>(pool: PgPoolLike, work: (pinned: Pinned) => Promise<T>): Promise<T> {
+async function pin(pool: PgPoolLike): Promise<PinnedConnection> {
   const client = await pool.connect().catch((error: unknown) => {
-    throw named(error);
+    throw noConnection(error);
   });
-  let lost: { readonly cause: unknown } | undefined;
-  const onError = (cause: Error) => (lost ??= { cause });
-  client.on("error", onError);
-  const pinned: Pinned = {
-    connectPid: client.processID ?? undefined,
-    query: async <R extends Row>(text: string, parameters?: readonly Parameter[]) => {
-      if (lost !== undefined) throw new ConnectionLost(lost.cause);
-      try {
-        return lastRows<R>(await client.query(text, parameters && [...parameters]));
-      } catch (error) {
-        const known = named(error);
-        if (isConnectionError(known)) lost ??= { cause: error };
-        throw known;
-      }
-    },
-    destroy: () => (lost ??= { cause: new Error("destroyed: its state could not be taken back") }),
-  };
-  try {
-    return await work(pinned);
-  } finally {
-    client.removeListener("error", onError);
-    // The pool listens from here on.
+  let lost: unknown;
+  let used = false;
+  let released = false;
+  // An "error" event that nobody listens to ends the process.
+  const lose = (error: unknown) => (lost ??= error);
+  client.on("error", lose);
+
+  const release = () => {
+    if (released) return;
+    released = true;
+    // A lost client must be dropped: the pool would hand it out again. It listens itself before we stop.
     client.release(lost !== undefined);
-  }
+    client.removeListener("error", lose);
+  };
+  const destroy = () => {
+    lose(new Error("it was closed, since it could not be made clean"));
+    release();
+  };
+  const send = async (text: string, parameters: readonly Parameter[] = []): Promise<Answer> => {
+    if (lost !== undefined) throw connectionLost(lost);
+    used = true;
+    const values = toTexts(parameters);
+    const config = { text, rowMode: "array", types: TEXT } as const;
+    try {
+      return answerOf(await client.query(values.length === 0 ? config : { ...config, values }));
+    } catch (error) {
+      // What the driver says of a lost connection itself has no code.
+      if (lost !== undefined && !isConnectionError(error)) throw connectionLost(error);
+      if (isConnectionError(error)) lose(error);
+      throw error;
+    }
+  };
+  return {
+    connectPid: client.processID ?? undefined,
+    send,
+    async finish(text) {
+      if (text !== "") return send(text).finally(release);
+      if (used && (await send(IS_IDLE)).rows[0]?.["idle"] !== true) destroy();
+      release();
+      return { command: undefined, rows: [] };
+    },
+    destroy,
+    release,
+  };
 }
 
-async function inTransaction<T>(
-  pinned: Pinned,
-  work: (transaction: Queryable) => Promise<T>,
-): Promise<T> {
-  await pinned.query("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
-  try {
-    const result = await work({ query: pinned.query });
-    await pinned.query("COMMIT");
-    return result;
-  } catch (error) {
-    // A connection that cannot roll back holds a transaction that nobody will end.
-    if (!isConnectionError(error)) await pinned.query("ROLLBACK").catch(() => pinned.destroy());
-    throw error;
-  }
-}
-
-/** Several statements in one text come back as a list of results. */
-function lastRows<R extends Row>(result: PgResult | readonly PgResult[]): readonly R[] {
-  const last = Array.isArray(result) ? (result as readonly PgResult[]).at(-1) : result;
-  return ((last as PgResult | undefined)?.rows ?? []) as readonly R[];
-}
-
-/** node-postgres says in words only that a connection is gone. */
-const LOST_WORDS = /Connection terminated|not queryable|Client was closed|timeout exceeded when trying to connect/;
-
-function named(error: unknown): unknown {
-  const words = error instanceof Error && !("code" in error) ? error.message : "";
-  return LOST_WORDS.test(words) ? new ConnectionLost(error) : error;
+function answerOf(answered: Result | readonly Result[]): Answer {
+  const results: readonly Result[] = Array.isArray(answered) ? answered : [answered as Result];
+  const rows = results.findLast(({ fields }) => fields.length > 0);
+  const columns = (rows?.fields ?? []).map(({ name, dataTypeID }) => ({ name, type: dataTypeID }));
+  return {
+    command: results.at(-1)?.command ?? undefined,
+    rows: toRows(columns, rows?.rows ?? []),
+  };
 }

@@ -9,7 +9,7 @@ import {
   type Session,
 } from "./executor.ts";
 import { isStatement, refuseForPglite } from "./pglite-guard.ts";
-import { withSettings } from "./settings.ts";
+import { alterSettings } from "./settings.ts";
 
 interface PgliteResult {
   readonly rows: readonly Row[];
@@ -73,10 +73,16 @@ export function fromPglite(pglite: PgliteLike): Executor {
     connectPid: undefined,
     query: outer.query,
     transaction,
-    withSettings: (settings, work) =>
-      withSettings(outer, settings, work, () => {
-        state.poisoned ??= poisoned("its settings could not be taken back");
-      }),
+    async withSettings(settings, work) {
+      const restore = await alterSettings(outer, settings);
+      try {
+        return await work();
+      } finally {
+        await restore().catch(() => {
+          state.poisoned ??= poisoned("its settings could not be taken back");
+        });
+      }
+    },
   };
   return brandExecutor({
     driver: "pglite",

@@ -1,31 +1,35 @@
-import type { Queryable } from "./executor.ts";
 import { literal } from "../sql/quote.ts";
+import type { Queryable } from "./executor.ts";
 
 /**
- * Changes session settings for the time of `work`, and takes them back however it ends.
+ * Changes settings of a session and returns how to take them back.
  *
- * A setting that is left on a pooled connection governs strangers. So where taking back fails the connection is destroyed.
+ * Old values are read in the statement that sets the new ones, from a MATERIALIZED query that is finished before. A custom
+ * setting that did not exist becomes empty: PostgreSQL cannot forget its name.
  */
-export async function withSettings<T>(
+export async function alterSettings(
   session: Queryable,
   settings: Readonly<Record<string, string>>,
-  work: () => Promise<T>,
-  destroy: () => void,
-): Promise<T> {
+): Promise<() => Promise<void>> {
   const names = Object.keys(settings);
-  if (names.length === 0) return work();
-  const [before] = await session.query<Record<string, string>>(
-    `SELECT ${names.map((name, at) => `pg_catalog.current_setting(${literal(name)}) AS v${at}`).join(", ")}`,
+  if (names.length === 0) return async () => undefined;
+  const reads = names.map((name) => `pg_catalog.current_setting(${literal(name)}, true)`);
+  const [row] = await session.query<{ json: string }>(
+    `WITH old AS MATERIALIZED (SELECT pg_catalog.json_build_array(${reads.join(", ")})::text AS json)
+     SELECT old.json, ${setAll(settings)} FROM old`,
   );
-  const set = (values: Readonly<Record<string, string>>) =>
-    session.query(
-      `SELECT ${names.map((name) => `pg_catalog.set_config(${literal(name)}, ${literal(values[name] ?? "")}, false)`).join(", ")}`,
-    );
-  const old = Object.fromEntries(names.map((name, at) => [name, before?.[`v${at}`] ?? ""]));
-  try {
-    await set(settings);
-    return await work();
-  } finally {
-    await set(old).catch(destroy);
-  }
+  const values = JSON.parse(row?.json ?? "[]") as readonly (string | null)[];
+  const old = Object.fromEntries(names.map((name, index) => [name, values[index] ?? null]));
+  return async () => {
+    await session.query(`SELECT ${setAll(old)}`);
+  };
+}
+
+function setAll(values: Readonly<Record<string, string | null>>): string {
+  return Object.entries(values)
+    .map(([name, value], index) => {
+      const text = value === null ? "NULL" : literal(value);
+      return `pg_catalog.set_config(${literal(name)}, ${text}, false) AS "${index}"`;
+    })
+    .join(", ");
 }
