@@ -12,6 +12,7 @@ import { createRun, readLiveRun, writeRunState, type RunRecord } from "./journal
 import type { Lease } from "./lease.ts";
 import type { RunOptions } from "./options.ts";
 import { prepare, type Prepared } from "./prepare.ts";
+import { acrossConnections } from "./reconnect.ts";
 import type { Report } from "./report.ts";
 import { firstStep, forwardUnits } from "./unit.ts";
 
@@ -35,10 +36,10 @@ export async function apply(
   refuseMissingHandlers(plan, options);
   const prepared = await prepare(db, options);
   const { executor, settings, emit } = prepared;
-  const { runSchema: schema, leaseMs, whenBusy } = settings;
+  const { runSchema: schema } = settings;
   const { signal } = options;
   return holdLease(
-    { executor, schema, name: plan.name, leaseMs, whenBusy, signal, emit },
+    { executor, settings, name: plan.name, signal, emit },
     async (waited) => {
       const run = await readLiveRun(executor, schema, plan.name);
       if (run !== undefined) refuseOther(run, plan);
@@ -95,11 +96,13 @@ async function runForward(
 ): Promise<Report> {
   const { executor, emit, versionNum } = prepared;
   // The state may have changed between the look and the lease.
-  const before = await readLiveRun(executor, lease.schema, plan.name);
-  if (before === undefined) await createRun(executor, lease, plan, versionNum);
-  else refuseOther(before, plan);
+  const { before, run } = await acrossConnections({ ...prepared, signal }, async () => {
+    const found = await readLiveRun(executor, lease.schema, plan.name);
+    if (found === undefined) await createRun(executor, lease, plan, versionNum);
+    else refuseOther(found, plan);
+    return { before: found, run: found ?? (await mustRead(prepared, plan)) };
+  });
   if (before?.state === "applied") return reportOf(before, "applied", { ranHere: false });
-  const run = before ?? (await mustRead(prepared, plan));
   const context: RunContext = {
     ...prepared,
     lease,

@@ -1,4 +1,4 @@
-import { isUnderpinError } from "../errors.ts";
+import { isConnectionError, isUnderpinError } from "../errors.ts";
 import { isCancelled, type RunContext } from "./context.ts";
 import type { Stop } from "./drive.ts";
 import { toFailure } from "./failure.ts";
@@ -10,6 +10,7 @@ import {
   type RunState,
   type StepState,
 } from "./journal.ts";
+import { acrossConnections } from "./reconnect.ts";
 import type { Failure, Outcome, Report, StepReport } from "./report.ts";
 
 /** Runs `work` to its end, journals how it ended, and reports. */
@@ -28,14 +29,16 @@ export async function conclude(
     },
   );
   const { outcome, failure } = end;
+  const keeps = finished !== "applied" && outcome !== finished;
   try {
-    if (failure?.step !== undefined) await journalFailure(context, failure);
-    const keeps = finished !== "applied" && outcome !== finished;
-    await writeRunState(executor, lease, runId, keeps ? "undoing" : STATE[outcome]);
+    // Its own signal is of no concern here: how it ended must be written.
+    await acrossConnections({ ...context, signal: undefined }, async () => {
+      if (failure?.step !== undefined) await journalFailure(context, failure);
+      await writeRunState(executor, lease, runId, keeps ? "undoing" : STATE[outcome]);
+    });
   } catch (error) {
     // The server cannot be reached: the journal says what was committed, and the next apply goes on from it.
-    if (failure === undefined || (isUnderpinError(error) && error.code === "leaseLost"))
-      throw error;
+    if (!isConnectionError(error) || failure === undefined) throw error;
   }
   if (failure !== undefined)
     emit({

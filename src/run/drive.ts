@@ -1,13 +1,13 @@
-import { isConnectionError, toError, UnderpinError } from "../errors.ts";
+import { UnderpinError } from "../errors.ts";
 import type { CallStep, GateStep } from "../plan/step.ts";
 import { ident } from "../sql/quote.ts";
 import { forgetRanges, runBackfill } from "./backfill.ts";
-import { backoffMs, sleep } from "./backoff.ts";
 import { checkCancelled, type RunContext } from "./context.ts";
 import { ofStep, StepFailed } from "./failure.ts";
 import { runInside } from "./inside.ts";
 import { writeStep } from "./journal.ts";
 import { runOutside } from "./outside.ts";
+import { acrossConnections } from "./reconnect.ts";
 import { firstStep, type Unit } from "./unit.ts";
 
 /** Why the engine stopped without a failure. */
@@ -15,9 +15,6 @@ export type Stop =
   | { readonly kind: "finished" }
   | { readonly kind: "paused" }
   | { readonly kind: "waiting"; readonly gate: GateStep };
-
-const FIRST_RECONNECT_MS = 250;
-const LONGEST_RECONNECT_MS = 5_000;
 
 /**
  * Runs what `readUnits` says is left, until nothing is, a gate waits, or somebody pauses the run.
@@ -30,30 +27,18 @@ export async function drive(
   readUnits: () => Promise<readonly Unit[]>,
 ): Promise<Stop> {
   const isPaused = pauseReader(context);
-  let lostSinceMs: number | undefined;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      for (const unit of await readUnits()) {
-        checkCancelled(context);
-        if (await isPaused()) return { kind: "paused" };
-        const stop = await runUnit(context, unit, isPaused).catch((error: unknown) => {
-          throw ofStep(firstStep(unit), error, context.signal);
-        });
-        if (stop !== undefined) return stop;
-        lostSinceMs = undefined;
-        attempt = 1;
-      }
-      return { kind: "finished" };
-    } catch (error) {
-      if (!isConnectionError(error)) throw error;
-      lostSinceMs ??= performance.now();
-      if (performance.now() - lostSinceMs > context.settings.reconnectBudgetMs) throw error;
-      const restMs = backoffMs(attempt, FIRST_RECONNECT_MS, LONGEST_RECONNECT_MS);
-      const reason = toError(error).message;
-      context.emit({ type: "reconnecting", attempt, reason, restMs });
-      await sleep(restMs, context.signal);
+  return acrossConnections(context, async (progressed): Promise<Stop> => {
+    for (const unit of await readUnits()) {
+      checkCancelled(context);
+      if (await isPaused()) return { kind: "paused" };
+      const stop = await runUnit(context, unit, isPaused).catch((error: unknown) => {
+        throw ofStep(firstStep(unit), error, context.signal);
+      });
+      if (stop !== undefined) return stop;
+      progressed();
     }
-  }
+    return { kind: "finished" };
+  });
 }
 
 async function runUnit(

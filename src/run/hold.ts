@@ -1,18 +1,13 @@
 import { isConnectionError, isUnderpinError } from "../errors.ts";
 import type { Executor } from "../executor/executor.ts";
 import { sleep } from "./backoff.ts";
-import type { Observer } from "./events.ts";
+import type { RunContext } from "./context.ts";
 import { acquireLease, beat, releaseLease, type Lease } from "./lease.ts";
+import { acrossConnections } from "./reconnect.ts";
 
 /** How the lease of a plan name is sought. */
-export interface HoldOptions {
-  readonly executor: Executor;
-  readonly schema: string;
+export interface HoldOptions extends Pick<RunContext, "executor" | "settings" | "signal" | "emit"> {
   readonly name: string;
-  readonly leaseMs: number;
-  readonly whenBusy: "wait" | "return";
-  readonly signal: AbortSignal | undefined;
-  readonly emit: Observer;
 }
 
 /** How often one who waits looks whether the lease is free. */
@@ -30,11 +25,15 @@ export async function holdLease<T>(
   busy: () => Promise<T>,
   work: (lease: Lease) => Promise<T>,
 ): Promise<T> {
-  const { executor, schema, name, leaseMs, whenBusy, signal, emit } = options;
+  const { executor, settings, name, signal, emit } = options;
+  const { runSchema, leaseMs, whenBusy } = settings;
   for (let told: string | undefined; ; ) {
-    const answer = await ready(told !== undefined);
+    const waited = told !== undefined;
+    const answer = await acrossConnections(options, () => ready(waited));
     if (answer !== undefined) return answer;
-    const acquired = await acquireLease(executor, schema, name, leaseMs);
+    const acquired = await acrossConnections(options, () =>
+      acquireLease(executor, runSchema, name, leaseMs),
+    );
     if (acquired.kind === "busy") {
       if (whenBusy === "return" || signal?.aborted === true) return busy();
       if (told !== acquired.owner) emit({ type: "busy", plan: name, owner: acquired.owner });

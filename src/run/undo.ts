@@ -37,10 +37,9 @@ export async function undo(
   const name = typeof planOrName === "string" ? planOrName : planOrName.name;
   const prepared = await prepare(db, options);
   const { executor, settings, emit } = prepared;
-  const { runSchema: schema, leaseMs, whenBusy } = settings;
   const { signal } = options;
   return holdLease(
-    { executor, schema, name, leaseMs, whenBusy, signal, emit },
+    { executor, settings, name, signal, emit },
     async () => {
       const run = await mustRead(prepared, name);
       if (run.state === "undone") return reportOf(run, "undone", { ranHere: false });
