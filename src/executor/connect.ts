@@ -2,7 +2,8 @@ import { UnderpinError } from "../errors.ts";
 import { isExecutor, type Executor } from "./executor.ts";
 import { fromNodePostgres, type PgPoolLike } from "./node-postgres.ts";
 import { fromPglite, type PgliteLike } from "./pglite.ts";
-import { fromPostgresJs, type PostgresJsLike } from "./postgres-js.ts";
+import { fromPostgresJs } from "./postgres-js.ts";
+import type { PostgresJsLike } from "./postgres-js-client.ts";
 
 /** A Drizzle database over one of the drivers. */
 export interface DrizzleLike {
