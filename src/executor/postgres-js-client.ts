@@ -21,6 +21,7 @@ export interface Query extends Promise<Result | readonly Result[]> {
   reject(error: unknown): void;
 }
 
+/** One result; several statements in one text give an array of them. */
 export interface Result extends ReadonlyArray<readonly (Uint8Array | null)[]> {
   readonly command: string | undefined;
   readonly columns: readonly Column[] | undefined;

@@ -1,6 +1,6 @@
 import type { Connection } from "./connection.ts";
 import { connectionLost } from "./lost.ts";
-import type { PostgresJsLike, Query, Reserved } from "./postgres-js-client.ts";
+import type { PostgresJsLike, Query, Reserved, Wire } from "./postgres-js-client.ts";
 import { answerOf, isLeftOver, newQuery } from "./postgres-js-query.ts";
 import type { Answer } from "./values.ts";
 
