@@ -35,6 +35,9 @@ function server(url: string, source: string): Target {
     // A stray % is no escape, and the drivers decode these parts.
     for (const part of [parsed.username, parsed.password, parsed.pathname])
       decodeURIComponent(part);
+    // A raw # / or ? ends what comes before it: then the tail of a password stands where a path should be.
+    if (parsed.hash !== "" || `${parsed.pathname}${parsed.search}`.includes("@"))
+      throw new Error("a part of the password is outside of it");
   } catch (cause) {
     throw misuse(
       `${source} is not a URL that can be read (it is not printed: it may hold a password)`,

@@ -14,6 +14,7 @@ import { reportText } from "./report-text.ts";
 export async function inOrder<P extends Plan | string>(
   call: Call,
   file: string | undefined,
+  begins: "begins" | "is taken back",
   plans: readonly P[],
   work: (plan: P, onEvent: Observer) => Promise<Report>,
 ): Promise<ExitCode> {
@@ -25,7 +26,7 @@ export async function inOrder<P extends Plan | string>(
   for (const plan of plans) {
     let report: Report;
     try {
-      report = await work(plan, json ? () => {} : progressTeller(terminal));
+      report = await work(plan, json ? () => {} : progressTeller(terminal, begins));
     } catch (error) {
       return fail(error, terminal, json, { plan: nameOf(plan), reports, notBegun: notBegun() });
     }

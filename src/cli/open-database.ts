@@ -79,9 +79,9 @@ interface Handle {
 
 async function connect(target: Target, timeoutMs: number): Promise<Handle> {
   if (target.kind === "server") return connectServer(target.url, timeoutMs);
-  const { PGlite } = await import("@electric-sql/pglite");
-  const pglite = await (target.kind === "directory" ? PGlite.create(target.path) : PGlite.create());
-  return { db: pglite, close: () => pglite.close() };
+  const { bootSandbox } = await import("../sandbox/boot.ts");
+  const sandbox = await bootSandbox(target.kind === "directory" ? { dataDir: target.path } : {});
+  return { db: sandbox.client, close: () => sandbox.close() };
 }
 
 /** A driver is an optional peer: a host that uses one installs one. */

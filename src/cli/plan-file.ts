@@ -107,7 +107,7 @@ const UNDOS = new Set(["statement", "nothing", "irreversible"]);
 function checkedPlan(file: string, value: unknown): Plan {
   if (!isPlanLike(value) || !Array.isArray(value.steps))
     throw misuse(
-      `${file} exports ${value === null ? "null" : `a ${typeof value}`} that is no plan`,
+      `${file} exports something that is no plan: it has no list of steps`,
       EXPORTS_A_PLAN,
     );
   const { hash, ...plan } = value as unknown as Plan & { hash?: unknown };

@@ -17,8 +17,9 @@ const ERASE_LINE = "\r\u001b[2K";
 
 /**
  * Tells a run as it happens: one line a step; for a backfill a bar on a terminal, and now and then a line in a pipe.
+ * `begins` says what begins: `begins`, or `is taken back`.
  */
-export function progressTeller(terminal: Terminal, now: () => number = Date.now): Observer {
+export function progressTeller(terminal: Terminal, begins: string): Observer {
   let barShown = false;
   let backfill: { step: string; sinceMs: number; rowsBefore: number; toldMs: number } | undefined;
   const line = (text: string) => {
@@ -27,7 +28,7 @@ export function progressTeller(terminal: Terminal, now: () => number = Date.now)
     terminal.out(text);
   };
   const progress = (event: Progress) => {
-    const nowMs = now();
+    const nowMs = performance.now();
     if (backfill?.step !== event.step) {
       // Rows of earlier tries count for the bar and not for the rate.
       backfill = { step: event.step, sinceMs: nowMs, rowsBefore: event.rowsChanged, toldMs: 0 };
@@ -43,7 +44,7 @@ export function progressTeller(terminal: Terminal, now: () => number = Date.now)
   };
   return (event) => {
     if (event.type === "progress") return progress(event);
-    const text = describe(event, terminal);
+    const text = describe(event, terminal, begins);
     if (text !== undefined) line(text);
   };
 }
@@ -67,11 +68,11 @@ function progressText({ rowsChanged, rowsEstimated }: Progress, perSecond: numbe
 }
 
 /** One line about an event, where it is worth one. */
-function describe(event: RunEvent, terminal: Terminal): string | undefined {
+function describe(event: RunEvent, terminal: Terminal, begins: string): string | undefined {
   const dim = (text: string) => paint(terminal, "dim", text);
   switch (event.type) {
     case "runStarted":
-      return `${paint(terminal, "bold", event.plan)}: ${event.resumed ? "going on" : "beginning"}, ${event.steps} steps`;
+      return `${paint(terminal, "bold", event.plan)}: ${event.resumed ? "goes on" : begins}`;
     case "busy":
       return `  waiting: ${event.owner} runs "${event.plan}"`;
     case "takenOver":

@@ -34,7 +34,7 @@ export const applyVerb: Verb = {
     formatOption(call);
     return withDatabase(call, ({ db }) =>
       withDirect(call, (direct) =>
-        inOrder(call, file, plans, (plan, onEvent) =>
+        inOrder(call, file, "begins", plans, (plan, onEvent) =>
           apply(db, plan, runOptions(call, { direct, handlers, onEvent })),
         ),
       ),

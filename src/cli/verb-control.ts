@@ -38,7 +38,7 @@ export const resumeVerb: Verb = {
     const handlers = file === undefined ? {} : await readHandlers(file);
     return withRun(call, ({ db }, name) =>
       withDirect(call, (direct) =>
-        inOrder(call, undefined, [name], (_, onEvent) =>
+        inOrder(call, undefined, "begins", [name], (_, onEvent) =>
           resume(db, name, runOptions(call, { direct, handlers, onEvent })),
         ),
       ),

@@ -33,7 +33,7 @@ export const undoVerb: Verb = {
     return withDatabase(call, async ({ db, executor }) => {
       await requireRunSchema(executor, runSchemaName(call), names.join(", "));
       return withDirect(call, (direct) =>
-        inOrder(call, undefined, names, (name, onEvent) =>
+        inOrder(call, undefined, "is taken back", names, (name, onEvent) =>
           undo(db, name, {
             ...runOptions(call, { direct, handlers: {}, onEvent }),
             ...(upTo === undefined ? {} : { upTo }),
