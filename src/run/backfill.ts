@@ -61,6 +61,10 @@ interface Batch {
   readonly rowsChanged: number;
 }
 
+type RangeRow = Readonly<Record<"done" | "rows_changed", string>> & {
+  readonly reached: string | null;
+};
+
 async function runBatch(context: RunContext, step: BackfillStep): Promise<Batch> {
   const { executor, settings, emit, signal } = context;
   for (let attempt = 1; ; attempt++) {
@@ -81,7 +85,9 @@ async function changeBatch(context: RunContext, tx: Queryable, step: BackfillSte
   const { lease, runId } = context;
   const ranges = `${ident(lease.schema)}.backfill_ranges`;
   refuseLostLease(
-    await tx.query(`${transactionSettingsSql(context, false)}; ${fenceSql(lease)}`),
+    await tx.query(
+      `${transactionSettingsSql(context, { statementMs: 0, strong: false })}; ${fenceSql(lease)}`,
+    ),
     lease,
   );
   const table = step.table;
@@ -93,12 +99,14 @@ async function changeBatch(context: RunContext, tx: Queryable, step: BackfillSte
     ],
     step.id,
   );
-  const [range] = await tx.query<{ reached: string | null }>(
+  const [range] = await tx.query<RangeRow>(
     `INSERT INTO ${ranges} (run_id, step_id, ordinal) VALUES ($1::text::bigint, $2::text, 0)
      ON CONFLICT (run_id, step_id, ordinal) DO UPDATE SET changed_at = pg_catalog.clock_timestamp()
-     RETURNING reached::text`,
+     RETURNING reached::text, done::text, rows_changed::text`,
     [runId, step.id],
   );
+  // The last batch was committed by a process that was killed before it could say so.
+  if (range?.done === "true") return { done: true, rowsChanged: Number(range.rows_changed) };
   const reached = range?.reached == null ? null : (JSON.parse(range.reached) as readonly string[]);
   const sql = batchSql(step, reached === null);
   const [batch] = await tx

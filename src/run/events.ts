@@ -74,17 +74,23 @@ export type Observer = (event: RunEvent) => void;
 export function safeObserver(observer: Observer | undefined): Observer {
   if (observer === undefined) return () => {};
   let told = false;
+  const tellFailure = (error: unknown) => {
+    if (told) return;
+    told = true;
+    try {
+      observer({ type: "observerFailed", message: toError(error).message });
+    } catch {
+      // An observer that cannot even hear of its own failure is left alone: a run never fails by being watched.
+    }
+  };
   return (event) => {
     try {
-      observer(event);
+      // An async function is a fine observer too; nobody waits for it.
+      const answer: unknown = observer(event);
+      if (typeof answer === "object" && answer !== null && "then" in answer)
+        Promise.resolve(answer).catch(tellFailure);
     } catch (error) {
-      if (told) return;
-      told = true;
-      try {
-        observer({ type: "observerFailed", message: toError(error).message });
-      } catch {
-        // An observer that cannot even hear of its own failure is left alone: a run never fails by being watched.
-      }
+      tellFailure(error);
     }
   };
 }

@@ -51,7 +51,7 @@ export async function holdLease<T>(
       if (!isUnderpinError(error) || error.code !== "leaseLost") throw error;
       told = "another process";
     } finally {
-      stopBeating();
+      await stopBeating();
       await releaseLease(executor, acquired.lease).catch((error: unknown) => {
         // Without a connection it runs out by itself.
         if (!isConnectionError(error)) throw error;
@@ -66,15 +66,18 @@ export async function holdLease<T>(
  * On a pool of one a beat stands in the queue while a step runs; then the step's own row lock, or its living backend, is what
  * keeps the lease. So no failure of a beat is an error: the fence decides.
  */
-function startBeating(executor: Executor, lease: Lease, leaseMs: number): () => void {
-  let beating = false;
+function startBeating(executor: Executor, lease: Lease, leaseMs: number): () => Promise<void> {
+  let beating: Promise<void> | undefined;
   const timer = setInterval(() => {
-    if (beating) return;
-    beating = true;
-    beat(executor, lease, leaseMs)
-      .catch(() => false)
-      .finally(() => (beating = false));
+    beating ??= beat(executor, lease, leaseMs).then(
+      () => (beating = undefined),
+      () => (beating = undefined),
+    );
   }, leaseMs / 3);
   timer.unref();
-  return () => clearInterval(timer);
+  return async () => {
+    clearInterval(timer);
+    // One under way holds the row, and whoever comes next would find the lease taken.
+    await beating;
+  };
 }

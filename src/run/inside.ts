@@ -80,11 +80,13 @@ async function runActions(
   progress: Progress,
 ): Promise<readonly RunEvent[]> {
   const { lease, emit } = context;
-  const strong = actions.some((action) => locksOf(action).some(({ mode }) => blocksWrites(mode)));
-  const fence = await tx.query(`${transactionSettingsSql(context, strong)}; ${fenceSql(lease)}`);
-  refuseLostLease(fence, lease);
+  const settings = transactionSettingsSql(context, {
+    statementMs: statementLimitMs(context, actions[0], progress),
+    strong: actions.some(isStrong),
+  });
+  refuseLostLease(await tx.query(`${settings}; ${fenceSql(lease)}`), lease);
   const done: RunEvent[] = [];
-  for (const action of actions) {
+  for (const [at, action] of actions.entries()) {
     checkCancelled(context);
     progress.action = action;
     const startedMs = performance.now();
@@ -92,10 +94,10 @@ async function runActions(
     if (sql !== undefined) {
       emit({ type: "stepStarted", step: action.step.id, title: action.step.title, sql });
       await refuseHiddenRows(tx, rowsOf(action), action.step.id);
-      if (strong) progress.strongSinceMs ??= performance.now();
+      if (isStrong(action)) progress.strongSinceMs ??= performance.now();
       await runOne(context, tx, action, sql);
     }
-    await journal(context, tx, action, progress);
+    await journal(context, tx, action, statementLimitMs(context, actions[at + 1], progress));
     done.push({
       type: action.becomes === "applied" ? "stepApplied" : "stepUndone",
       step: action.step.id,
@@ -121,24 +123,36 @@ async function runOne(
   }
 }
 
-/** Journals the action, and in the same round trip leaves the next statement only what is left of the hold limit. */
+/** Whether an action makes writers wait. */
+function isStrong(action: Action): boolean {
+  return locksOf(action).some(({ mode }) => blocksWrites(mode));
+}
+
+/** How long an action may take: no limit while nobody waits, then what is left of the hold limit. 0 is no limit. */
+function statementLimitMs(
+  { settings }: RunContext,
+  action: Action | undefined,
+  { strongSinceMs }: Progress,
+): number {
+  if (strongSinceMs === undefined)
+    return action !== undefined && isStrong(action) ? settings.lockTimeoutMs : 0;
+  return Math.max(1, Math.round(settings.lockTimeoutMs - (performance.now() - strongSinceMs)));
+}
+
+/** Journals the action, and in the same round trip sets the limit of the next one. */
 async function journal(
-  { lease, runId, settings }: RunContext,
+  { lease, runId }: RunContext,
   tx: Queryable,
   { step, becomes }: Action,
-  { strongSinceMs }: Progress,
+  nextLimitMs: number,
 ): Promise<void> {
-  const left =
-    strongSinceMs === undefined
-      ? 0
-      : Math.max(1, Math.round(settings.lockTimeoutMs - (performance.now() - strongSinceMs)));
   // Literals, not parameters: a driver asks the server for the types of parameters first, a round trip of its own.
   await tx.query(
     `UPDATE ${ident(lease.schema)}.steps
      SET state = ${literal(becomes)}, error = NULL, backend_pid = NULL, backend_start = NULL,
          attempts = attempts + 1, changed_at = pg_catalog.clock_timestamp()
      WHERE run_id = ${Number(runId)} AND id = ${literal(step.id)}
-     RETURNING pg_catalog.set_config('statement_timeout', '${left}', true)`,
+     RETURNING pg_catalog.set_config('statement_timeout', '${nextLimitMs}', true)`,
   );
 }
 

@@ -68,7 +68,9 @@ export async function settleClaim(
   { probe }: OutsideStatement,
 ): Promise<void> {
   await endLeftBackends(context);
-  await (context.direct ?? context.executor).session(async (session) => {
+  const executor = context.direct ?? context.executor;
+  await executor.session(async (session) => {
+    await refusePooler(session, executor, step);
     await writeStep(session, context.lease, context.runId, step, {
       state: "claimed",
       backend: "this",

@@ -77,8 +77,8 @@ export async function readLockBudget(db: Queryable, locks: readonly Lock[]): Pro
           UNION
           (${treeSql(withIndexes.length > 0 ? withIndexes : [none])}
            SELECT i.indexrelid FROM tree t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid)) r),
-       'lockTableSize', current_setting('max_locks_per_transaction')::int
-         * (current_setting('max_connections')::int + current_setting('max_prepared_transactions')::int)
+       'lockTableSize', pg_catalog.current_setting('max_locks_per_transaction')::int
+         * (pg_catalog.current_setting('max_connections')::int + pg_catalog.current_setting('max_prepared_transactions')::int)
      )::text AS json`,
   );
   return JSON.parse(row?.json ?? "{}") as LockBudget;

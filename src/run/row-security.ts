@@ -45,8 +45,9 @@ export async function refuseHiddenRows(
     for (const needed of command === "a" || command === "r" ? [command] : ["r", command])
       if (!allowsEveryRow(found.policies, needed)) throw hidden(wanted, step);
   }
-  if (relations.every(({ active }) => !active))
-    await transaction.query("SET LOCAL row_security = off");
+  const off = relations.every(({ active }) => !active);
+  // On again for a later step of the same transaction that needs its policy.
+  await transaction.query(`SET LOCAL row_security = ${off ? "off" : "on"}`);
 }
 
 const COMMAND = { read: "r", insert: "a", update: "w", delete: "d" } as const satisfies Record<

@@ -76,8 +76,14 @@ interface ServerRow extends ServerFacts {
 }
 
 async function readServer(executor: Executor, schema: string): Promise<ServerRow> {
-  const [row] = await executor.query<{ num: string; replica: string; there: string }>(
-    `SELECT current_setting('server_version_num') AS num,
+  const [row] = await executor.query<{
+    num: string;
+    replica: string;
+    read_only: string;
+    there: string;
+  }>(
+    `SELECT pg_catalog.current_setting('server_version_num') AS num,
+            pg_catalog.current_setting('default_transaction_read_only') AS read_only,
             pg_catalog.pg_is_in_recovery()::text AS replica,
             (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c
                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -97,9 +103,15 @@ async function readServer(executor: Executor, schema: string): Promise<ServerRow
       message: "the server is a read-only replica (in recovery)",
       hint: "Connect to the primary.",
     });
+  if (row.read_only === "on")
+    throw new UnderpinError({
+      code: "unsupportedServer",
+      message: "transactions of this login are read-only by default",
+      hint: "ALTER ROLE <this login> SET default_transaction_read_only = off; or use another login for migrations.",
+    });
   if (row.there === "0") return { versionNum, version: 0 };
   const [installed] = await executor.query<{ version: string }>(
-    `SELECT coalesce(max(version), 0)::text AS version FROM ${ident(schema)}.versions`,
+    `SELECT coalesce(pg_catalog.max(version), 0)::text AS version FROM ${ident(schema)}.versions`,
   );
   return { versionNum, version: Number(installed?.version ?? 0) };
 }

@@ -17,12 +17,12 @@ const LOCK_WAIT_SHARE = 0.9;
  */
 export function transactionSettingsSql(
   { executor, settings, versionNum }: Pick<RunContext, "executor" | "settings" | "versionNum">,
-  strong: boolean,
+  { statementMs, strong }: { readonly statementMs: number; readonly strong: boolean },
 ): string {
   const limit = settings.lockTimeoutMs;
   const values: Record<string, number> = {
     lock_timeout: Math.max(1, Math.round(limit * LOCK_WAIT_SHARE)),
-    statement_timeout: strong ? limit : 0,
+    statement_timeout: statementMs,
   };
   // PGlite spins for ever when one of its idle limits expires, and nobody waits for its one session.
   if (executor.driver !== "pglite") {

@@ -6,7 +6,7 @@ import { conclude, reportOf } from "./conclude.ts";
 import type { RunContext } from "./context.ts";
 import { drive } from "./drive.ts";
 import { holdLease } from "./hold.ts";
-import { readLiveRun, readRuns, writeRunState, type RunRecord } from "./journal.ts";
+import { readRuns, writeRunState, type RunRecord } from "./journal.ts";
 import type { Lease } from "./lease.ts";
 import type { RunOptions } from "./options.ts";
 import { settleClaim } from "./outside.ts";
@@ -78,14 +78,16 @@ async function runBackward(
     steps: plan.steps.length,
     resumed: run.state === "undoing",
   });
-  // A claim that the way forward left open is settled first: after this line a claim is one of the undo.
-  if (run.state !== "undoing") await settleClaims(context, run);
-  await writeRunState(executor, lease, run.id, "undoing");
   const whole = upTo === undefined || plan.steps[0]?.id === upTo;
   return conclude(context, whole ? "undone" : "partlyUndone", () =>
     drive(context, async () => {
-      const now = await readLiveRun(executor, lease.schema, name);
-      return now === undefined ? [] : backwardUnits(plan, now, upTo);
+      const now = await mustRead(prepared, name);
+      // A claim that the way forward left open is settled first: once the run is `undoing`, a claim is one of the undo.
+      if (now.state !== "undoing") {
+        await settleClaims(context, now);
+        await writeRunState(executor, lease, run.id, "undoing");
+      }
+      return backwardUnits(plan, await mustRead(prepared, name), upTo);
     }),
   );
 }
