@@ -21,7 +21,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
 interface Servers {
   readonly provided: ProvidedServers;
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 async function own(run: string): Promise<Servers> {

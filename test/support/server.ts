@@ -1,6 +1,9 @@
-import { PGlite } from "@electric-sql/pglite";
+import type { PGlite } from "@electric-sql/pglite";
 import type { Sql } from "postgres";
 import { afterAll, beforeAll, describe, inject, it } from "vitest";
+import { toExecutor } from "../../src/executor/connect.ts";
+import type { Executor } from "../../src/executor/executor.ts";
+import { bootSandbox, type Sandbox } from "../../src/sandbox/boot.ts";
 import "./provided.ts";
 import { testServer, type TestServer } from "./test-server.ts";
 
@@ -46,29 +49,38 @@ export interface TestEngine {
   readonly major: number;
   /** The client: a PGlite, or a postgres.js pool of ten. */
   db(): PGlite | Sql;
-  /** There is only one where {@link kind} is `server`. */
+  executor(): Executor;
+  /** There is one only where {@link kind} is `server`. */
   readonly server: TestServer | undefined;
 }
 
 /** Runs a block of tests on PGlite and on each real server, each time in a database of its own. */
 export function onEngines(name: string, body: (engine: TestEngine) => void): void {
   describe(`${name} on PGlite`, { meta: { engine: "PGlite" } }, () => {
-    let client: PGlite | undefined;
+    let sandbox: Sandbox | undefined;
     beforeAll(async () => {
-      client = await PGlite.create();
+      sandbox = await bootSandbox();
     }, 60_000);
-    afterAll(() => client?.close());
+    afterAll(() => sandbox?.close());
+    const current = (): Sandbox => {
+      if (sandbox === undefined) throw new Error("the engine was asked for outside of a test");
+      return sandbox;
+    };
     body({
       kind: "pglite",
       major: 18,
       server: undefined,
-      db: () => {
-        if (client === undefined) throw new Error("db() was called outside of a test");
-        return client;
-      },
+      db: () => current().client,
+      executor: () => current().executor,
     });
   });
   onServers(name, (server) => {
-    body({ kind: "server", major: server.major, server, db: () => server.sql() });
+    body({
+      kind: "server",
+      major: server.major,
+      server,
+      db: () => server.sql(),
+      executor: () => toExecutor(server.sql()),
+    });
   });
 }
