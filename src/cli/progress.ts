@@ -5,8 +5,9 @@ import { paint, type Terminal } from "./terminal.ts";
 
 type Progress = Extract<RunEvent, { type: "progress" }>;
 
-/** How often a backfill says in a pipe how far it is. */
-const PIPE_MS = 1_000;
+/** In a pipe a backfill says how far it is after half a second, and then ever less often: hours fill no log. */
+const FIRST_LINE_MS = 500;
+const LONGEST_SILENCE_MS = 30_000;
 
 /** How often the bar is drawn again. */
 const BAR_MS = 80;
@@ -31,12 +32,21 @@ export function progressTeller(terminal: Terminal, begins: string): Observer {
     const nowMs = performance.now();
     if (backfill?.step !== event.step) {
       // Rows of earlier tries count for the bar and not for the rate.
-      backfill = { step: event.step, sinceMs: nowMs, rowsBefore: event.rowsChanged, toldMs: 0 };
+      backfill = {
+        step: event.step,
+        sinceMs: nowMs,
+        rowsBefore: event.rowsChanged,
+        toldMs: terminal.interactive ? 0 : nowMs,
+      };
     }
-    if (nowMs - backfill.toldMs < (terminal.interactive ? BAR_MS : PIPE_MS)) return;
+    const elapsedMs = nowMs - backfill.sinceMs;
+    const silenceMs = Math.min(LONGEST_SILENCE_MS, Math.max(FIRST_LINE_MS, elapsedMs / 2));
+    if (nowMs - backfill.toldMs < (terminal.interactive ? BAR_MS : silenceMs)) return;
     backfill.toldMs = nowMs;
     const perSecond =
-      (1_000 * (event.rowsChanged - backfill.rowsBefore)) / Math.max(1, nowMs - backfill.sinceMs);
+      elapsedMs < FIRST_LINE_MS
+        ? 0
+        : (1_000 * (event.rowsChanged - backfill.rowsBefore)) / elapsedMs;
     if (!terminal.interactive) return line(`  … ${event.step}: ${progressText(event, perSecond)}`);
     const text = `  ${bar(event)} ${progressText(event, perSecond)}`;
     terminal.raw(`${ERASE_LINE}${text.slice(0, terminal.columns - 1)}`);

@@ -1,4 +1,5 @@
 import type { DatabaseLike } from "../executor/connect.ts";
+import type { Executor } from "../executor/executor.ts";
 import type { Handler, RunOptions } from "../run/options.ts";
 import type { Observer } from "../run/events.ts";
 import { textOption, type Call } from "./call.ts";
@@ -28,22 +29,32 @@ export function schemaOption(call: Call): { readonly runSchema?: string } {
   return runSchema === undefined ? {} : { runSchema };
 }
 
+/**
+ * A data directory belongs to one process at a time, so that a lease found in it is of a process that is gone: no need to
+ * wait long for its end.
+ */
+const EMBEDDED_LEASE_MS = 2_000;
+
 /** What beside the command line goes into a run. */
 export interface RunParts {
+  readonly driver: Executor["driver"];
   readonly direct: DatabaseLike | undefined;
   readonly handlers: Readonly<Record<string, Handler>>;
   readonly onEvent: Observer;
 }
 
 /** The options of a run, as the command line has them. */
-export function runOptions(call: Call, { direct, handlers, onEvent }: RunParts): RunOptions {
+export function runOptions(
+  call: Call,
+  { driver, direct, handlers, onEvent }: RunParts,
+): RunOptions {
   const given = {
     lockTimeoutMs: msOption(call, "lock-timeout-ms"),
     lockBudgetMs: msOption(call, "lock-budget-ms"),
     retryDelayMs: msOption(call, "retry-delay-ms"),
     outsideWaitMs: msOption(call, "outside-wait-ms"),
     reconnectBudgetMs: msOption(call, "reconnect-budget-ms"),
-    leaseMs: msOption(call, "lease-ms"),
+    leaseMs: msOption(call, "lease-ms") ?? (driver === "pglite" ? EMBEDDED_LEASE_MS : undefined),
     whenBusy: whenBusy(call),
     direct,
   };

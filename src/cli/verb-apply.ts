@@ -32,10 +32,10 @@ export const applyVerb: Verb = {
         `underpin apply ${file} --dry-run --format markdown`,
       );
     formatOption(call);
-    return withDatabase(call, ({ db }) =>
+    return withDatabase(call, ({ db, executor: { driver } }) =>
       withDirect(call, (direct) =>
         inOrder(call, file, "begins", plans, (plan, onEvent) =>
-          apply(db, plan, runOptions(call, { direct, handlers, onEvent })),
+          apply(db, plan, runOptions(call, { driver, direct, handlers, onEvent })),
         ),
       ),
     );

@@ -36,10 +36,10 @@ export const resumeVerb: Verb = {
   run: async (call) => {
     const file = textOption(call, "handlers");
     const handlers = file === undefined ? {} : await readHandlers(file);
-    return withRun(call, ({ db }, name) =>
+    return withRun(call, ({ db, executor: { driver } }, name) =>
       withDirect(call, (direct) =>
         inOrder(call, undefined, "begins", [name], (_, onEvent) =>
-          resume(db, name, runOptions(call, { direct, handlers, onEvent })),
+          resume(db, name, runOptions(call, { driver, direct, handlers, onEvent })),
         ),
       ),
     );

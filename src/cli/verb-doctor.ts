@@ -97,7 +97,13 @@ function doctorText(
     ...rightsNotes(server).map((note) => row("", note)),
     row(
       "pooler",
-      throughPooler === undefined ? "cannot be told" : throughPooler ? "in between" : "none",
+      executor.driver === "pglite"
+        ? "none: it is embedded"
+        : throughPooler === undefined
+          ? "cannot be told"
+          : throughPooler
+            ? "in between"
+            : "none",
     ),
     row(
       "lock table",
@@ -109,7 +115,9 @@ function doctorText(
         ? `${schema} is not there yet: the first apply makes it`
         : `${schema}, version ${runSchema.version}`,
     ),
-    ...all.filter(({ state }) => state !== "undone").map((run) => row("run", runText(run))),
+    ...all
+      .filter(({ state }) => state !== "undone")
+      .map((run) => row("run", runText(run).replaceAll("\n", `\n${" ".repeat(15)}`))),
     "",
     ...(findings.length === 0
       ? [paint(terminal, "green", "no findings")]

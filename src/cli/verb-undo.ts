@@ -35,7 +35,7 @@ export const undoVerb: Verb = {
       return withDirect(call, (direct) =>
         inOrder(call, undefined, "is taken back", names, (name, onEvent) =>
           undo(db, name, {
-            ...runOptions(call, { direct, handlers: {}, onEvent }),
+            ...runOptions(call, { driver: executor.driver, direct, handlers: {}, onEvent }),
             ...(upTo === undefined ? {} : { upTo }),
           }),
         ),
