@@ -19,6 +19,8 @@ const javascript: Options = {
   sourcemap: true,
   // Subpaths share chunks: a file that is there twice is two module states.
   splitting: true,
+  // Gives `import.meta.url` to the CommonJS build.
+  shims: true,
 };
 
 const types: Options = {

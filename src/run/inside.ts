@@ -152,7 +152,7 @@ async function journal(
      SET state = ${literal(becomes)}, error = NULL, backend_pid = NULL, backend_start = NULL,
          attempts = attempts + 1, changed_at = pg_catalog.clock_timestamp()
      WHERE run_id = ${Number(runId)} AND id = ${literal(step.id)}
-     RETURNING pg_catalog.set_config('statement_timeout', '${nextLimitMs}', true)`,
+     RETURNING pg_catalog.set_config('statement_timeout', ${literal(String(nextLimitMs))}, true)`,
   );
 }
 

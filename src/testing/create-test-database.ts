@@ -1,23 +1,14 @@
-import type { Extensions, PGlite } from "@electric-sql/pglite";
+import type { PGlite } from "@electric-sql/pglite";
 import type { PgliteDatabase } from "drizzle-orm/pglite";
 import type { Executor } from "../executor/executor.ts";
 import { bootSandbox } from "../sandbox/boot.ts";
-import { templateFor } from "./setup-template.ts";
+import { templateFor, type SetupOptions } from "./setup-template.ts";
 
 type Schema = Record<string, unknown>;
 
 /** What a test database holds at its start. */
-export interface TestDatabaseOptions<TSchema extends Schema = Record<string, never>> {
-  /**
-   * SQL, or a function that fills an empty database. It runs once per process for each different text, or each
-   * different function: declare the function once, outside of the tests.
-   */
-  readonly setup?: string | ((db: PgliteDatabase<TSchema>, client: PGlite) => Promise<void>);
-  /** For Drizzle's relational queries. */
-  readonly schema?: TSchema;
-  /** PGlite extensions, for example `{ pg_trgm }`; `CREATE EXTENSION` belongs into the set-up. */
-  readonly extensions?: Extensions;
-}
+export type TestDatabaseOptions<TSchema extends Schema = Record<string, never>> =
+  SetupOptions<TSchema>;
 
 /** A PostgreSQL of one test or one file, inside its process. */
 export interface TestDatabase<TSchema extends Schema = Record<string, never>> {

@@ -1,8 +1,20 @@
 import type { PgliteDatabase } from "drizzle-orm/pglite";
-import type { PGlite } from "@electric-sql/pglite";
+import type { Extensions, PGlite } from "@electric-sql/pglite";
 import { bootSandbox } from "../sandbox/boot.ts";
 import { emptyCluster } from "../sandbox/empty-cluster.ts";
-import type { TestDatabaseOptions } from "./create-test-database.ts";
+
+/** What a test database holds at its start. */
+export interface SetupOptions<TSchema extends Record<string, unknown>> {
+  /**
+   * SQL, or a function that fills an empty database. It runs once per process for each different text, or each
+   * different function: declare the function once, outside of the tests.
+   */
+  readonly setup?: string | ((db: PgliteDatabase<TSchema>, client: PGlite) => Promise<void>);
+  /** For Drizzle's relational queries. */
+  readonly schema?: TSchema;
+  /** PGlite extensions, for example `{ pg_trgm }`; `CREATE EXTENSION` belongs into the set-up. */
+  readonly extensions?: Extensions;
+}
 
 type Setup = string | ((db: never, client: PGlite) => Promise<void>);
 
@@ -12,7 +24,7 @@ const functions = new WeakMap<object, Map<string, Promise<Blob>>>();
 
 /** A data directory after the set-up, made at its first use in this process. */
 export function templateFor<TSchema extends Record<string, unknown>>(
-  options: TestDatabaseOptions<TSchema>,
+  options: SetupOptions<TSchema>,
 ): Promise<Blob> {
   const { setup, extensions = {} } = options;
   if (setup === undefined) return emptyCluster();
@@ -38,7 +50,7 @@ function dumpsOf(setup: Setup): Map<string, Promise<Blob>> {
 }
 
 async function make<TSchema extends Record<string, unknown>>(
-  { schema, extensions }: TestDatabaseOptions<TSchema>,
+  { schema, extensions }: SetupOptions<TSchema>,
   setup: string | ((db: PgliteDatabase<TSchema>, client: PGlite) => Promise<void>),
 ): Promise<Blob> {
   const sandbox = await bootSandbox(extensions === undefined ? {} : { extensions });
