@@ -2,16 +2,13 @@ import { UnderpinError } from "../errors.ts";
 import { isExecutor, type Executor } from "./executor.ts";
 import { fromNodePostgres, type PgPoolLike } from "./node-postgres.ts";
 import { fromPglite, type PgliteLike } from "./pglite.ts";
-import { fromPostgresJs } from "./postgres-js.ts";
 import type { PostgresJsLike } from "./postgres-js-client.ts";
+import { fromPostgresJs } from "./postgres-js.ts";
 
 /** A Drizzle database over one of the drivers. */
 export interface DrizzleLike {
   readonly $client: object;
 }
-
-/** Anything that underpin can work on: the handle that an application already has. */
-export type DatabaseLike = Executor | DrizzleLike | PostgresJsClient | PgliteClient | PgPool;
 
 /** A postgres.js client, by shape. */
 export interface PostgresJsClient {
@@ -33,72 +30,104 @@ export interface PgPool {
   readonly connect: unknown;
 }
 
+/** Anything that underpin can work on: the handle that an application already has. */
+export type DatabaseLike = Executor | DrizzleLike | PostgresJsClient | PgliteClient | PgPool;
+
 /**
- * Adapts a database handle, chosen by its shape and never by `instanceof`.
+ * Adapts a database handle, chosen by its shape and never by `instanceof`: two copies of a driver may live in one process.
  *
  * A Drizzle database has `query` and `transaction` like a PGlite, so `$client` is looked for first.
+ *
+ * @example
+ * const executor = toExecutor(drizzle(new Pool({ connectionString: process.env.DATABASE_URL })));
  */
 export function toExecutor(db: DatabaseLike): Executor {
-  if (isExecutor(db)) return db;
   const handle: unknown = db;
   if (typeof handle === "string")
-    throw refused("a connection string", "Make a client of it: apply(postgres(url), …)");
-  if ((typeof handle !== "object" && typeof handle !== "function") || handle === null)
-    throw refused(
-      String(handle),
-      "Hand over a Drizzle db, a postgres.js client, a PGlite or a pg Pool.",
-    );
-  if (has(handle, "$client")) return fromDrizzle(handle.$client);
-  if (has(handle, "session") && has(handle, "dialect")) throw drizzleWithoutClient(handle);
-  return fromClient(handle, "");
-}
-
-function fromDrizzle(client: unknown): Executor {
-  if (typeof client === "string" || client === undefined || client === null)
+    throw refused("a connection string", "Make a client of it: postgres(url).");
+  if (!isHandle(handle)) throw refused(String(handle), WHAT_FITS);
+  if (isExecutor(handle)) return handle;
+  if (!("$client" in handle)) return fromClient(handle, "");
+  if (!isHandle(handle.$client) || isMock(handle.$client))
     throw refused(
       "a Drizzle mock",
-      "drizzle.mock() has no database behind it: use createTestDatabase() of underpin/testing.",
+      "There is no database behind drizzle.mock(): use createTestDatabase() of underpin/testing.",
     );
-  return fromClient(client as object, "a Drizzle db over ");
+  return fromClient(handle.$client, "a Drizzle db over ");
 }
 
-function fromClient(client: object, over: string): Executor {
-  if (typeof client === "function" && has(client, "begin") && has(client, "reserve"))
+type Handle = Readonly<Record<string, unknown>>;
+
+function isHandle(value: unknown): value is Handle {
+  return (typeof value === "object" && value !== null) || typeof value === "function";
+}
+
+function fromClient(client: Handle, over: string): Executor {
+  const is = (...methods: string[]) => methods.every((name) => typeof client[name] === "function");
+  const callable = typeof client === "function";
+  if (callable && is("begin", "reserve")) {
+    const refusal = refusalOfPostgresJs(client);
+    if (refusal !== undefined) throw refused(over + refusal.what, refusal.hint);
     return fromPostgresJs(client as unknown as PostgresJsLike);
-  if (typeof client === "function" && has(client, "release"))
-    throw refused(`${over}a reserved postgres.js connection`, USE_POOL);
-  if (typeof client === "function" && has(client, "savepoint"))
-    throw refused(`${over}a postgres.js transaction`, USE_POOL);
-  if (isMethod(client, "exec") && isMethod(client, "query") && isMethod(client, "transaction"))
-    return fromPglite(client as unknown as PgliteLike);
-  if (isMethod(client, "exec") && isMethod(client, "query") && isMethod(client, "rollback"))
-    throw refused(`${over}a PGlite transaction`, USE_POOL);
-  if (has(client, "totalCount") && isMethod(client, "connect"))
+  }
+  if (is("exec", "query", "transaction")) return fromPglite(client as unknown as PgliteLike);
+  if ("totalCount" in client && is("connect"))
     return fromNodePostgres(client as unknown as PgPoolLike);
-  if (isMethod(client, "query") && isMethod(client, "connect"))
+
+  if (callable && is("savepoint")) throw refused(`${over}a postgres.js transaction`, USE_WHOLE);
+  if (callable && is("release"))
+    throw refused(`${over}a reserved postgres.js connection`, USE_WHOLE);
+  if (is("exec", "query", "rollback")) throw refused(`${over}a PGlite transaction`, USE_WHOLE);
+  if ("session" in client && "dialect" in client)
+    throw is("rollback")
+      ? refused("a Drizzle transaction", USE_WHOLE)
+      : refused("a Drizzle db of a driver that it cannot use", USE_DRIVERS);
+  if (is("query", "connect"))
     throw refused(
       `${over}a lone pg Client`,
       "A run needs more than one connection: hand over new Pool({ connectionString }).",
     );
-  if (typeof client === "function" || isMethod(client, "query"))
+  if (callable || is("query") || is("send"))
     throw refused(
       `${over}an HTTP driver`,
-      "It has no sessions, and a transaction is one request: use postgres.js or a pg Pool for migrations.",
+      `Each of its requests may be another connection. ${USE_DRIVERS}`,
     );
-  throw refused(
-    `${over}something that is no database`,
-    "Hand over a Drizzle db, a postgres.js client, a PGlite or a pg Pool.",
+  throw refused(`${over}an object that is no database`, WHAT_FITS);
+}
+
+/** Only postgres.js itself is used through its own connections; and what renames columns renames ours too. */
+function refusalOfPostgresJs({ options }: Handle): { what: string; hint: string } | undefined {
+  const { shared, transform } = (options ?? {}) as {
+    readonly shared?: unknown;
+    readonly transform?: {
+      readonly column?: { readonly from?: unknown };
+      readonly row?: { readonly from?: unknown };
+    };
+  };
+  if (shared === undefined)
+    return { what: "a client that only looks like postgres.js", hint: USE_DRIVERS };
+  if (transform?.column?.from !== undefined || transform?.row?.from !== undefined)
+    return {
+      what: "a postgres.js client that renames columns",
+      hint: "Its transform option changes the columns of every query. Hand over a client without it: postgres(url).",
+    };
+  return undefined;
+}
+
+/** drizzle.mock() has an object without a method for a client. */
+function isMock(client: Handle): boolean {
+  const prototype: unknown = Object.getPrototypeOf(client);
+  return (
+    prototype === Object.prototype &&
+    !Object.values(client).some((value) => typeof value === "function")
   );
 }
 
-const USE_POOL =
-  "A run makes transactions of its own, and some steps run outside any: hand over the database itself.";
-
-function drizzleWithoutClient(db: object): UnderpinError {
-  return isMethod(db, "rollback") || has(db, "nestedIndex")
-    ? refused("a Drizzle transaction", USE_POOL)
-    : refused("a Drizzle db without $client", "Upgrade drizzle-orm: npm install drizzle-orm@0.45");
-}
+const WHAT_FITS = "Hand over a Drizzle db, a postgres.js client, a PGlite or a pg Pool.";
+const USE_WHOLE =
+  "A run makes transactions of its own, and some steps run outside of any: hand over the database itself.";
+const USE_DRIVERS =
+  "Use drizzle-orm/postgres-js, drizzle-orm/node-postgres or drizzle-orm/pglite for this.";
 
 function refused(what: string, hint: string): UnderpinError {
   return new UnderpinError({
@@ -106,12 +135,4 @@ function refused(what: string, hint: string): UnderpinError {
     message: `underpin cannot work on ${what}`,
     hint,
   });
-}
-
-function has<K extends string>(value: object, key: K): value is { readonly [key in K]: unknown } {
-  return key in value;
-}
-
-function isMethod(value: object, key: string): boolean {
-  return typeof (value as Record<string, unknown>)[key] === "function";
 }

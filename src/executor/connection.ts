@@ -1,6 +1,5 @@
-import { UnderpinError } from "../errors.ts";
 import type { Parameter, Queryable, Row, Session } from "./executor.ts";
-import { isOver } from "./lost.ts";
+import { isOver, nestedTransaction } from "./lost.ts";
 import { alterSettings } from "./settings.ts";
 import type { Answer } from "./values.ts";
 
@@ -8,11 +7,11 @@ import type { Answer } from "./values.ts";
 export interface Connection {
   readonly connectPid: number | undefined;
   /** Queues a text. Once the connection is lost it rejects, and never runs on another one. */
-  send(text: string, parameters?: readonly Parameter[]): Promise<Answer>;
+  readonly send: (text: string, parameters?: readonly Parameter[]) => Promise<Answer>;
   /** Sends the last text and gives the connection back; destroys it when a transaction is left open on it. */
-  finish(text: string): Promise<Answer>;
+  readonly finish: (text: string) => Promise<Answer>;
   /** Closes the connection, so that nobody uses it again. */
-  destroy(): void;
+  readonly destroy: () => void;
 }
 
 /** Isolation and access mode are named, since a role or database may have other defaults. */
@@ -124,7 +123,7 @@ export async function inSession<T>(
     query,
     async transaction(inner) {
       if (over) throw isOver("session");
-      if (inside) throw nested();
+      if (inside) throw nestedTransaction();
       inside = true;
       try {
         return await inTransaction(connection, (text) => connection.send(text), inner);
@@ -149,12 +148,4 @@ export async function inSession<T>(
     // The work is done: that the connection was lost after it, or was left in a transaction, is no failure of it.
     await connection.finish("").catch(() => connection.destroy());
   }
-}
-
-function nested(): UnderpinError {
-  return new UnderpinError({
-    code: "invalidInput",
-    message: "a transaction was begun on a session that is in a transaction",
-    hint: "Use the transaction that is open, or a SAVEPOINT in it.",
-  });
 }

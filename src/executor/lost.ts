@@ -30,3 +30,12 @@ export function isOver(what: "transaction" | "session"): UnderpinError {
     hint: `Await each query before the work of the ${what} returns.`,
   });
 }
+
+/** The error of whoever begins a transaction on a session that is in one. */
+export function nestedTransaction(): UnderpinError {
+  return new UnderpinError({
+    code: "invalidInput",
+    message: "a transaction was begun on a session that is in a transaction",
+    hint: "Use the transaction that is open, or a SAVEPOINT in it.",
+  });
+}

@@ -65,7 +65,7 @@ const IS_IDLE = "SELECT pg_catalog.now() = pg_catalog.statement_timestamp() AS i
 
 interface PinnedConnection extends Connection {
   /** Gives the connection back, or drops it when it is lost. */
-  release(): void;
+  readonly release: () => void;
 }
 
 async function pin(pool: PgPoolLike): Promise<PinnedConnection> {

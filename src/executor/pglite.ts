@@ -1,5 +1,4 @@
-import { AsyncLocalStorage } from "node:async_hooks";
-import { UnderpinError } from "../errors.ts";
+import { isUnderpinError } from "../errors.ts";
 import {
   brandExecutor,
   type Executor,
@@ -8,137 +7,120 @@ import {
   type Row,
   type Session,
 } from "./executor.ts";
-import { isStatement, refuseForPglite } from "./pglite-guard.ts";
+import { isOver, nestedTransaction } from "./lost.ts";
+import { runOnPglite, type PgliteQueryable } from "./pglite-run.ts";
+import { checkpointIfDue } from "./pglite-checkpoint.ts";
+import { breakPglite, holding, inTurn, stateOf, type PgliteState } from "./pglite-state.ts";
 import { alterSettings } from "./settings.ts";
 
-interface PgliteResult {
-  readonly rows: readonly Row[];
-  /** Missing where PGlite lost the statement. */
-  readonly command?: string;
-  readonly affectedRows?: number;
-}
-
-interface PgliteQueryable {
-  query(text: string, parameters?: unknown[]): Promise<PgliteResult>;
-  exec(text: string): Promise<readonly PgliteResult[]>;
-}
-
-/** The part of a PGlite that is used here. */
+/** What is used of a PGlite. */
 export interface PgliteLike extends PgliteQueryable {
+  readonly parsers: object;
   transaction<T>(work: (transaction: PgliteQueryable) => Promise<T>): Promise<T>;
 }
 
-/** What is known of one PGlite, whichever executor and copy of this package asks. */
-interface PgliteState {
-  readonly inside: AsyncLocalStorage<true>;
-  poisoned: UnderpinError | undefined;
-  rowsSinceCheckpoint: number;
-}
+const READ_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE";
 
-const STATE = Symbol.for("underpin.pglite");
-
-function stateOf(pglite: PgliteLike): PgliteState {
-  const holder = pglite as PgliteLike & { [STATE]?: PgliteState };
-  if (holder[STATE] === undefined)
-    Object.defineProperty(holder, STATE, {
-      value: { inside: new AsyncLocalStorage(), poisoned: undefined, rowsSinceCheckpoint: 0 },
-    });
-  return holder[STATE] as PgliteState;
-}
-
-/** Changed rows after which the write-ahead log is cut: PGlite has no checkpointer, and its log would only grow. */
-const ROWS_PER_CHECKPOINT = 20_000;
-
-/** Adapts a PGlite, with the guards that its one session in one process needs. */
+/**
+ * An executor over a PGlite, with the guards that one session in one process needs.
+ *
+ * Its sessions are exclusive among all executors of this PGlite. What the host sends to the PGlite itself goes past that.
+ */
 export function fromPglite(pglite: PgliteLike): Executor {
   const state = stateOf(pglite);
-  const outer: Queryable = {
-    query: async (text, parameters) => {
-      if (state.inside.getStore() === true) throw outerInside(text);
-      return run(state, pglite, text, parameters);
-    },
-  };
-  const transaction: Executor["transaction"] = async (work) => {
-    if (state.inside.getStore() === true) throw outerInside("BEGIN");
-    const result = await pglite.transaction((tx) =>
-      state.inside.run(true, async () => {
-        await run(state, tx, "SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE");
-        return work({ query: (text, parameters) => run(state, tx, text, parameters) });
-      }),
-    );
-    await checkpoint(state, pglite);
-    return result;
-  };
-  const session: Session = {
-    connectPid: undefined,
-    query: outer.query,
-    transaction,
-    async withSettings(settings, work) {
-      const restore = await alterSettings(outer, settings);
-      try {
-        return await work();
-      } finally {
-        await restore().catch(() => {
-          state.poisoned ??= poisoned("its settings could not be taken back");
-        });
-      }
-    },
-  };
   return brandExecutor({
     driver: "pglite",
-    query: outer.query,
-    transaction,
-    session: (work) => work(session),
+    query: <R extends Row>(text: string, parameters: readonly Parameter[] = []) =>
+      inTurn(state, text, async () => {
+        const rows = await runOnPglite(state, pglite, text, parameters);
+        await checkpointIfDue(state, pglite);
+        return rows as readonly R[];
+      }),
+    transaction: (work) =>
+      inTurn(state, "BEGIN", async () => {
+        const result = await transaction(state, pglite, work);
+        await checkpointIfDue(state, pglite);
+        return result;
+      }),
+    session: (work) =>
+      inTurn(state, "a session", async () => {
+        const result = await holding(state, "session", () => session(state, pglite, work));
+        await checkpointIfDue(state, pglite);
+        return result;
+      }),
   });
 }
 
-async function run<R extends Row>(
+function transaction<T>(
   state: PgliteState,
-  on: PgliteQueryable,
-  text: string,
-  parameters?: readonly Parameter[],
-): Promise<readonly R[]> {
-  if (state.poisoned !== undefined) throw state.poisoned;
-  refuseForPglite(text);
-  const results = await (
-    parameters === undefined ? on.exec(text) : on.query(text, [...parameters]).then((r) => [r])
-  ).catch((error: unknown): never => {
-    throw brief(error);
-  });
-  const last = results.at(-1);
-  if (isStatement(text) && results.every(({ command }) => command === undefined)) {
-    state.poisoned = poisoned(`it lost the statement ${text.slice(0, 80)}`);
-    throw state.poisoned;
+  pglite: PgliteLike,
+  work: (transaction: Queryable) => Promise<T>,
+): Promise<T> {
+  return pglite.transaction((inner) =>
+    holding(state, "transaction", async () => {
+      await runOnPglite(state, inner, READ_COMMITTED, []);
+      let failure: unknown;
+      let over = false;
+      const query = async <R extends Row>(text: string, parameters: readonly Parameter[] = []) => {
+        if (over) throw isOver("transaction");
+        try {
+          return (await runOnPglite(state, inner, text, parameters)) as readonly R[];
+        } catch (error) {
+          failure ??= error;
+          throw error;
+        }
+      };
+      const result = await work({ query }).finally(() => (over = true));
+      // Where a failure was caught without a savepoint COMMIT would roll back: this fails then.
+      if (failure !== undefined)
+        await runOnPglite(state, inner, "SELECT", []).catch(() => {
+          throw failure;
+        });
+      return result;
+    }),
+  );
+}
+
+async function session<T>(
+  state: PgliteState,
+  pglite: PgliteLike,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  let over = false;
+  let inside: Queryable | undefined;
+  const query = async <R extends Row>(text: string, parameters: readonly Parameter[] = []) => {
+    if (over) throw isOver("session");
+    // Past its open transaction it would wait for ever; on a server this too runs inside.
+    if (inside !== undefined) return inside.query<R>(text, parameters);
+    return (await runOnPglite(state, pglite, text, parameters)) as readonly R[];
+  };
+  try {
+    return await work({
+      connectPid: undefined,
+      query,
+      async transaction(inner) {
+        if (over) throw isOver("session");
+        if (inside !== undefined) throw nestedTransaction();
+        try {
+          return await transaction(state, pglite, (opened) => inner((inside = opened)));
+        } finally {
+          inside = undefined;
+        }
+      },
+      async withSettings(settings, inner) {
+        const restore = await alterSettings({ query }, settings);
+        try {
+          return await inner();
+        } finally {
+          // There is no other connection to go on with.
+          await restore().catch((error: unknown) => {
+            if (!isUnderpinError(error))
+              breakPglite(state, "settings could not be restored", error);
+          });
+        }
+      },
+    });
+  } finally {
+    over = true;
   }
-  state.rowsSinceCheckpoint += results.reduce((sum, r) => sum + (r.affectedRows ?? 0), 0);
-  return (last?.rows ?? []) as readonly R[];
-}
-
-async function checkpoint(state: PgliteState, pglite: PgliteLike): Promise<void> {
-  if (state.rowsSinceCheckpoint < ROWS_PER_CHECKPOINT) return;
-  state.rowsSinceCheckpoint = 0;
-  await pglite.exec("CHECKPOINT");
-}
-
-/** An error of PGlite carries its minified source, hundreds of kilobytes, in its stack: only the head is kept. */
-function brief(error: unknown): unknown {
-  if (error instanceof Error && error.stack !== undefined && error.stack.length > 4_000)
-    error.stack = `${error.name}: ${error.message}`;
-  return error;
-}
-
-function outerInside(text: string): UnderpinError {
-  return new UnderpinError({
-    code: "embeddedLimit",
-    message: `"${text.slice(0, 60)}" was sent past the open transaction of this PGlite: it would wait for itself for ever`,
-    hint: "Use the transaction that your callback was given; inside it, nest with SAVEPOINT.",
-  });
-}
-
-function poisoned(why: string): UnderpinError {
-  return new UnderpinError({
-    code: "embeddedLimit",
-    message: `this PGlite can no longer be trusted: ${why}`,
-    hint: "Close it and open a new one. A statement is lost when the stack of WebAssembly runs over: make the expression shorter, or start node with --stack-size=3900.",
-  });
 }

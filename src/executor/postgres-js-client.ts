@@ -18,7 +18,7 @@ export interface Query extends Promise<Result | readonly Result[]> {
   /** The backend that it was sent to; null before that. */
   readonly state: { readonly pid: number | null } | null;
   raw(): Query;
-  reject(error: unknown): void;
+  reject(error: Error): void;
 }
 
 /** One result; several statements in one text give an array of them. */
@@ -31,7 +31,7 @@ export interface Result extends ReadonlyArray<readonly (Uint8Array | null)[]> {
 export interface Wire {
   /** Called when all that was sent is answered. */
   reserved: Reserved | null;
-  onclose: ((error: unknown) => void) | null;
+  onclose: ((error: Error) => void) | null;
   /** Sends, and says whether the next query may follow before the answer. */
   execute(query: Query): boolean;
   terminate(): void;

@@ -1,8 +1,12 @@
+import { toError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
-import { connectionLost } from "./lost.ts";
+import { connectionLost, noConnection } from "./lost.ts";
 import type { PostgresJsLike, Query, Reserved, Wire } from "./postgres-js-client.ts";
 import { answerOf, isLeftOver, newQuery } from "./postgres-js-query.ts";
 import type { Answer } from "./values.ts";
+
+/** Full pipelines that are waited out, each for the answer to a whole pipeline. */
+const MOST_TRIES = 1_000;
 
 /**
  * Takes one connection out of the pool of a postgres.js client.
@@ -23,16 +27,17 @@ export async function pinPostgresJs(sql: PostgresJsLike): Promise<Connection> {
         () => resolve(undefined),
         (error: unknown) => {
           if (isLeftOver(sql, probe, error, tries)) resolve(undefined);
-          else reject(error);
+          else reject(toError(error));
         },
       );
     });
     if (connection !== undefined) return connection;
+    if (tries === MOST_TRIES) throw noConnection(new Error("every connection is busy"));
   }
 }
 
 function pinned(sql: PostgresJsLike, wire: Wire, connectPid: number | undefined): Connection {
-  let lost: unknown;
+  let lost: Error | undefined;
   let last: Query | undefined;
   let free = false;
   const waiting: Query[] = [];
@@ -46,7 +51,7 @@ function pinned(sql: PostgresJsLike, wire: Wire, connectPid: number | undefined)
   wire.reserved = reserved;
   wire.onclose = lose;
 
-  function lose(error: unknown): void {
+  function lose(error: Error): void {
     lost ??= error;
     waiting.length = 0;
     for (const query of flying) query.reject(error);

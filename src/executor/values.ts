@@ -51,7 +51,7 @@ export function toTexts(parameters: readonly Parameter[]): readonly (string | nu
     if (typeof value === "number") return String(value);
     throw new UnderpinError({
       code: "invalidInput",
-      message: `parameter $${index + 1} is a ${typeof value}: ${String(value)}`,
+      message: `parameter $${index + 1} is a ${typeof value}: ${JSON.stringify(value)}`,
       hint: "Hand over text, a number or null, and cast it in the SQL: $1::timestamptz.",
     });
   });
