@@ -10,6 +10,8 @@ import type { HostJob, HostMessage } from "./host-job.ts";
 export interface Hosts {
   /** A process that runs the job. */
   start(job: HostJob): Promise<Host>;
+  /** One process for each job; all are given theirs at once, when all are ready. */
+  startTogether(jobs: readonly HostJob[]): Promise<readonly Host[]>;
   /** Ends what still runs, frozen processes included, and removes the bundle. */
   close(): Promise<void>;
 }
@@ -62,6 +64,12 @@ export async function openHosts(): Promise<Hosts> {
       await host.said("ready");
       host.give(job);
       return host;
+    },
+    async startTogether(jobs) {
+      const together = jobs.map((job) => ({ job, host: launch(program, running) }));
+      await Promise.all(together.map(({ host }) => host.said("ready")));
+      for (const { host, job } of together) host.give(job);
+      return together.map(({ host }) => host);
     },
     async close() {
       for (const child of running) child.kill("SIGKILL");
