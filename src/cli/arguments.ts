@@ -34,7 +34,7 @@ export function parseArguments(argv: readonly string[], verbs: readonly Verb[]):
       `underpin ${verb.name} does not know what to do with "${positionals[verb.operands.length]}"`,
       usage(verb),
     );
-  return { kind: "call", verb, operands: positionals, options: values as OptionValues };
+  return { kind: "call", verb, operands: positionals, options: values };
 }
 
 /** The first line of a verb's help. */

@@ -38,12 +38,10 @@ function server(url: string, source: string): Target {
     // A raw # / or ? ends what comes before it: then the tail of a password stands where a path should be.
     if (parsed.hash !== "" || `${parsed.pathname}${parsed.search}`.includes("@"))
       throw new Error("a part of the password is outside of it");
-  } catch (cause) {
+  } catch {
     throw misuse(
       `${source} is not a URL that can be read (it is not printed: it may hold a password)`,
       "Write postgres://user:password@host:5432/database, with @ : / ? # % in the password as %40 %3A %2F %3F %23 %25.",
-      // The cause holds the text itself.
-      undefined,
     );
   }
   const user = parsed.username === "" ? "" : `${decodeURIComponent(parsed.username)}@`;

@@ -34,6 +34,8 @@ export interface RunningServer {
 export interface StartServerOptions {
   /** Server settings over the rig's own, for example `{ max_connections: "20" }`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** A read-only standby that waits for a primary which never comes. */
+  readonly standby?: boolean;
 }
 
 /** A role of this name must give its password; every other login is trusted. It has to be created by the caller. */
@@ -65,7 +67,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
  */
 export async function startServer(
   major: Major,
-  { settings = {} }: StartServerOptions = {},
+  { settings = {}, standby = false }: StartServerOptions = {},
 ): Promise<RunningServer> {
   const delivered = findNative(major);
   if (delivered === undefined) throw new Error(whyNoServer(major));
@@ -77,6 +79,7 @@ export async function startServer(
     if (user.uid !== undefined && user.gid !== undefined) chownSync(directory, user.uid, user.gid);
     const native = prepareNative(delivered, directory, user);
     initialise(native, join(directory, "data"), user);
+    if (standby) writeFileSync(join(directory, "data", "standby.signal"), "");
     for (let attempt = 1; ; attempt++) {
       const port = await freePort();
       const server = await launch({ major, native, directory, user, port, settings });
