@@ -1,7 +1,6 @@
 import { isRetryable, sqlStateOf, toError, UnderpinError } from "../errors.ts";
 import type { Queryable } from "../executor/executor.ts";
 import { blocksWrites } from "../plan/lock.ts";
-import type { Lock } from "../plan/step.ts";
 import { ident, literal } from "../sql/quote.ts";
 import { createsOf, locksOf, rowsOf, sqlOf, type Action } from "./action.ts";
 import { backoffMs, sleep } from "./backoff.ts";
