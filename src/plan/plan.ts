@@ -35,7 +35,8 @@ export function validatePlan({ format, name, steps }: Plan): void {
       message: "a plan needs a name",
       hint: 'The journal keeps runs apart by it: plan("add-tenant", [ … ]).',
     });
-  if (!Array.isArray(steps as unknown) || steps.length === 0)
+  const given: unknown = steps;
+  if (!Array.isArray(given) || given.length === 0)
     throw new UnderpinError({
       code: "invalidInput",
       message: `plan "${name}" has no steps`,
