@@ -64,7 +64,7 @@ function isHandle(value: unknown): value is Handle {
 
 function fromClient(client: Handle, over: string): Executor {
   const is = (...methods: string[]) => methods.every((name) => typeof client[name] === "function");
-  const callable = typeof client === "function";
+  const callable = typeof (client as unknown) === "function";
   if (callable && is("begin", "reserve")) {
     const refusal = refusalOfPostgresJs(client);
     if (refusal !== undefined) throw refused(over + refusal.what, refusal.hint);
