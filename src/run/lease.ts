@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { UnderpinError } from "../errors.ts";
 import type { Executor, Queryable } from "../executor/executor.ts";
 import { ident, literal } from "../sql/quote.ts";
+import { sleep } from "./backoff.ts";
 import { readClaims, type Claim } from "./claims.ts";
 
 /** The right to run one plan, for as long as its token is the newest. */
@@ -24,7 +25,8 @@ export type Acquired =
  * The row lock tells whether the holder is inside a transaction (it holds FOR KEY SHARE; FOR UPDATE SKIP LOCKED skips it).
  * Outside a transaction nothing does: so the holder journals its backend first, and the lease does not expire while that
  * backend works. A backend that is alive but idle past the expiry belongs to a frozen process: it is terminated, so that the
- * process cannot run its next statement when it wakes.
+ * process cannot run its next statement when it wakes. It is looked at twice: on a pool of one the lease may have run out during
+ * a long statement, and the process is only about to journal it.
  */
 export async function acquireLease(
   executor: Executor,
@@ -33,12 +35,16 @@ export async function acquireLease(
   leaseMs: number,
 ): Promise<Acquired> {
   const terminated: number[] = [];
-  for (;;) {
+  for (let suspect: Claim | undefined; ; ) {
     const attempt = await executor.transaction((tx) => takeOver(tx, schema, name, leaseMs));
     if (attempt.kind === "held")
       return { kind: "held", lease: { schema, name, token: attempt.token }, terminated };
     if (attempt.kind === "busy") return attempt;
-    terminated.push(await terminateBackend(executor, attempt.frozen));
+    const { frozen } = attempt;
+    if (suspect?.step === frozen.step && suspect.backendStart === frozen.backendStart)
+      terminated.push(await terminateBackend(executor, frozen));
+    else await sleep(SECOND_LOOK_MS);
+    suspect = frozen;
   }
 }
 
@@ -92,6 +98,9 @@ async function takeOver(
   );
   return { kind: "held", token: taken?.token ?? "0" };
 }
+
+/** Long enough to journal what has just ended. */
+const SECOND_LOOK_MS = 300;
 
 /** How long a terminated backend may take to be gone. */
 const TERMINATE_MS = 10_000;
