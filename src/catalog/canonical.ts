@@ -145,11 +145,12 @@ function words(name: string): string {
 function aspectsOf(fact: object, names: readonly string[]): Readonly<Record<string, string>> {
   const aspects: Record<string, string> = {};
   const say = (way: string, value: unknown): void => {
-    if (value === null || value === undefined || value === "") return;
     if (typeof value === "boolean") aspects[way] = value ? "yes" : "no";
-    else if (typeof value !== "object") aspects[way] = String(value);
-    else if (!Array.isArray(value))
-      for (const [key, inner] of Object.entries(value)) say(`${way} ${words(key)}`, inner);
+    else if (typeof value === "number") aspects[way] = String(value);
+    else if (typeof value === "string") {
+      if (value !== "") aspects[way] = value;
+    } else if (!Array.isArray(value))
+      for (const [key, inner] of Object.entries(value ?? {})) say(`${way} ${words(key)}`, inner);
     else if (value.every((item) => typeof item === "string" || item === null)) {
       // A name may hold a comma: as JSON, two lists never look alike.
       if (value.length > 0) aspects[way] = JSON.stringify(value);

@@ -32,21 +32,21 @@ export const dependencies = plainReader<DependencyFact>(
   `with user_of as (
      select 'pg_catalog.pg_rewrite'::pg_catalog.regclass as classid, r.oid,
        case when r.ev_type <> '1' then 'rule' when n.kind = 'm' then 'materializedView' else 'view' end as kind,
-       n.schema, n.name, case when r.ev_type <> '1' then r.rulename end as detail, r.ev_class as relation
+       n.schema, n.name, case when r.ev_type <> '1' then r.rulename::text end as detail, r.ev_class as relation
      from pg_catalog.pg_rewrite as r join named as n on n.oid = r.ev_class
      union all
-     select 'pg_catalog.pg_policy'::pg_catalog.regclass, p.oid, 'policy', n.schema, n.name, p.polname, p.polrelid
+     select 'pg_catalog.pg_policy'::pg_catalog.regclass, p.oid, 'policy', n.schema, n.name, p.polname::text, p.polrelid
      from pg_catalog.pg_policy as p join named as n on n.oid = p.polrelid
      union all
-     select 'pg_catalog.pg_trigger'::pg_catalog.regclass, t.oid, 'trigger', n.schema, n.name, t.tgname, t.tgrelid
+     select 'pg_catalog.pg_trigger'::pg_catalog.regclass, t.oid, 'trigger', n.schema, n.name, t.tgname::text, t.tgrelid
      from pg_catalog.pg_trigger as t join named as n on n.oid = t.tgrelid where not t.tgisinternal
      union all
-     select 'pg_catalog.pg_attrdef'::pg_catalog.regclass, d.oid, 'column', n.schema, n.name, a.attname, d.adrelid
+     select 'pg_catalog.pg_attrdef'::pg_catalog.regclass, d.oid, 'column', n.schema, n.name, a.attname::text, d.adrelid
      from pg_catalog.pg_attrdef as d join named as n on n.oid = d.adrelid
      join pg_catalog.pg_attribute as a on a.attrelid = d.adrelid and a.attnum = d.adnum
      union all
      select 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, 'function', ns.nspname, p.proname,
-       pg_catalog.pg_get_function_identity_arguments(p.oid)::name, 0::oid
+       pg_catalog.oidvectortypes(p.proargtypes), 0::oid
      from pg_catalog.pg_proc as p join pg_catalog.pg_namespace as ns on ns.oid = p.pronamespace
      where p.prosqlbody is not null and p.oid >= 16384
    ), used as (
@@ -69,7 +69,7 @@ export const dependencies = plainReader<DependencyFact>(
      join pg_catalog.pg_attribute as a on a.attrelid = u.refobjid and a.attnum = u.refobjsubid
      where u.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and u.refobjsubid <> 0
      union all
-     select u.*, 'function', ns.nspname, p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid)
+     select u.*, 'function', ns.nspname, p.proname, pg_catalog.oidvectortypes(p.proargtypes)
      from used as u join pg_catalog.pg_proc as p on p.oid = u.refobjid
      join pg_catalog.pg_namespace as ns on ns.oid = p.pronamespace
      where u.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass

@@ -4,7 +4,7 @@ import { reader, word } from "./reader.ts";
 /** A function, procedure, aggregate or window function. */
 export interface FunctionFact extends RelationName {
   readonly kind: "function" | "procedure" | "aggregate" | "window";
-  /** What tells it from its namesakes: the argument types as `pg_get_function_identity_arguments` prints them. */
+  /** What tells it from its namesakes: its argument types, as ALTER FUNCTION takes them. */
   readonly signature: string;
   /** With names and defaults. */
   readonly arguments: string;
@@ -44,7 +44,7 @@ const PARALLEL = { s: "safe", r: "restricted", u: "unsafe" } as const;
 /** Functions, procedures and aggregates. */
 export const functions = reader<RawFunction, FunctionFact>(
   `select s.name as schema, p.proname as name, p.prokind as kind,
-     pg_catalog.pg_get_function_identity_arguments(p.oid) as signature,
+     pg_catalog.oidvectortypes(p.proargtypes) as signature,
      pg_catalog.pg_get_function_arguments(p.oid) as arguments,
      pg_catalog.pg_get_function_result(p.oid) as returns,
      pg_catalog.pg_get_userbyid(p.proowner) as owner, l.lanname as language,

@@ -60,7 +60,7 @@ export const grants = plainReader<GrantFact>(
      select 'schema', s.name, s.name, null, coalesce(n.nspacl, pg_catalog.acldefault('n', n.nspowner))
      from scope as s join pg_catalog.pg_namespace as n on n.oid = s.oid
      union all
-     select 'function', s.name, p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid),
+     select 'function', s.name, p.proname, pg_catalog.oidvectortypes(p.proargtypes),
        coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))
      from pg_catalog.pg_proc as p join scope as s on s.oid = p.pronamespace
      union all

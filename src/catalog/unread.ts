@@ -41,13 +41,14 @@ const OF_DATABASE = [
 const identified = (catalog: string, from: string) =>
   `select i.type as kind, i.schema, i.identity as name from ${from}
    cross join lateral pg_catalog.pg_identify_object('pg_catalog.${catalog}'::pg_catalog.regclass, x.oid, 0) as i
-   where not exists (select from pg_catalog.pg_depend as e where e.deptype = 'e'
+   where not exists (select from pg_catalog.pg_depend as e where e.deptype in ('e', 'i')
      and e.classid = 'pg_catalog.${catalog}'::pg_catalog.regclass and e.objid = x.oid)`;
 
 /**
  * What is there and is not read, by name: objects of the schemas, then objects of the database that a user made.
  *
- * Members of extensions are left to their extension. Row types, array types and multiranges come with what they belong to.
+ * Members of extensions are left to their extension; row types, array types, multiranges and their casts come with what they
+ * belong to.
  */
 export const unread = plainReader<UnreadFact>(
   `select u.kind, u.schema, u.name from (
