@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
@@ -8,6 +9,8 @@ export default defineConfig({
     // The tally closes the run, so it comes last.
     reporters: ["default", "./test/support/reporter.ts"],
     pool: "forks",
+    // Most tests wait for a server more than they compute; by default two cores get one worker.
+    maxWorkers: availableParallelism() + 1,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

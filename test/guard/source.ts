@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
@@ -12,8 +12,9 @@ export interface SourceText {
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** All TypeScript files below a folder of the project. */
+/** All TypeScript files below a folder of the project; none where there is no such folder. */
 export function readSources(folder: string): SourceText[] {
+  if (!existsSync(join(ROOT, folder))) return [];
   return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith(".ts"))
     .map((entry) => join(entry.parentPath, entry.name))

@@ -37,6 +37,15 @@ it("says loudly that server suites were skipped, and why", () => {
   ]);
 });
 
+it("names a test that skips itself, without the alarm", () => {
+  const skipped: TestOutcome = { ...passed, state: "skipped", engine: "PostgreSQL 15" };
+  expect(renderTally([skipped], 0)).toEqual([
+    "ran: nothing",
+    "SKIPPED: 1 on PostgreSQL 15 (by a mark in the test)",
+    "0 passed, 0 failed, 1 skipped",
+  ]);
+});
+
 it("counts a file that does not load as a failure", () => {
   expect(renderTally([], 1)).toEqual(["ran: nothing", "0 passed, 1 failed"]);
 });
