@@ -3,4 +3,6 @@ export {
   type TestDatabase,
   type TestDatabaseOptions,
 } from "./create-test-database.ts";
-export { expectLocks } from "./expect-locks.ts";
+export { expectLocks, type ExpectLocksOptions, type MeasuredStep } from "./expect-locks.ts";
+export { expectReversible, type ExpectReversibleOptions } from "./expect-reversible.ts";
+export type { MeasuredLock } from "./measure-locks.ts";

@@ -127,7 +127,9 @@ async function readTables(db: Queryable): Promise<readonly string[]> {
     `SELECT n.nspname::text AS schema, c.relname::text AS name
      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
-       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`,
+       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+       AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+       AND pg_catalog.has_table_privilege(c.oid, 'SELECT')`,
   );
   return rows.map(({ schema, name }) => `${ident(schema)}.${ident(name)}`);
 }

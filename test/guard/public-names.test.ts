@@ -99,6 +99,11 @@ describe("the public names", () => {
       [
         "createTestDatabase",
         "expectLocks",
+        "expectReversible",
+        "type ExpectLocksOptions",
+        "type ExpectReversibleOptions",
+        "type MeasuredLock",
+        "type MeasuredStep",
         "type TestDatabase",
         "type TestDatabaseOptions",
       ]
