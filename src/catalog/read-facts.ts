@@ -88,7 +88,7 @@ const READERS: { readonly [K in Exclude<keyof Facts, "server">]: Reader<Facts[K]
  * print definitions open what they print.
  *
  * @example
- * const facts = await readFacts(db, { schemas: ["app"] });
+ * const facts = await readFacts(toExecutor(db), { schemas: ["app"] });
  */
 export async function readFacts(db: Queryable, options: ReadOptions = {}): Promise<Facts> {
   const rows = await readJson(

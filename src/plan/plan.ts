@@ -8,7 +8,11 @@ import type { Plan, Step } from "./step.ts";
  * that the journal still finds them when the plan around them grows.
  *
  * @example
- * plan("tenant", [addColumn(…), gate({ id: "deployed", … }), setNotNull(…)])
+ * const emails = plan("emails", [
+ *   setNotNull({ table: "users", column: "email" }),
+ *   createIndex({ table: "users", parts: ["email"] }),
+ * ]);
+ * emails.steps[0]?.id; // "set-not-null-public-users-email/is-nullable"
  */
 export function plan(name: string, parts: readonly (Step | Plan)[]): Plan {
   const steps = parts.flatMap((part): readonly Step[] =>

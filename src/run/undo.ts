@@ -27,7 +27,9 @@ export interface UndoOptions extends RunOptions {
  * touched. Interrupted, it goes on when it is called again.
  *
  * @example
- * await undo(db, "set-not-null-users-email");
+ * await apply(db, setNotNull({ table: "users", column: "email" }));
+ * const report = await undo(db, "set-not-null-public-users-email");
+ * report.outcome; // "undone"
  */
 export async function undo(
   db: DatabaseLike,
