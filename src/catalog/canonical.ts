@@ -43,8 +43,8 @@ const UNORDERED: ReadonlySet<string> = new Set(["options", "config"]);
  *
  * By name; columns by rank among the live; ACLs with their defaults written out; definitions printed without a search_path;
  * inheritance and validity flags; NOT NULL names where the server has them (18). Left out: oid, attnum, relfilenode,
- * statistics, freeze data, sizes, sequence positions, locks, dependencies (the definitions hold them), and roles with
- * their memberships, which belong to the cluster. Everything else that is a fact is compared: a fact that is added to a reader
+ * statistics, freeze data, sizes, sequence positions, locks, dependencies (the definitions hold them), and roles, which
+ * belong to the cluster. Everything else that is a fact is compared: a fact that is added to a reader
  * is compared by itself.
  */
 export function canonical(facts: Facts, { leaveOut = [] }: CanonicalOptions = {}): Canonical {

@@ -33,7 +33,7 @@ export const dependencies = plainReader<DependencyFact>(
      select 'pg_catalog.pg_rewrite'::pg_catalog.regclass as classid, r.oid,
        case when r.ev_type <> '1' then 'rule' when n.kind = 'm' then 'materializedView' else 'view' end as kind,
        n.schema, n.name, case when r.ev_type <> '1' then r.rulename::text end as detail, r.ev_class as relation
-     from pg_catalog.pg_rewrite as r join named as n on n.oid = r.ev_class
+     from pg_catalog.pg_rewrite as r join named as n on n.oid = r.ev_class where r.oid >= 16384
      union all
      select 'pg_catalog.pg_policy'::pg_catalog.regclass, p.oid, 'policy', n.schema, n.name, p.polname::text, p.polrelid
      from pg_catalog.pg_policy as p join named as n on n.oid = p.polrelid

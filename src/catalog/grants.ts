@@ -95,7 +95,7 @@ export const defaultPrivileges = reader<RawDefaultPrivilege, DefaultPrivilegeFac
    left join lateral (
      select e.* from pg_catalog.aclexplode(d.defaclacl) as e
      -- An empty list gives nothing, not even to the owner: that is not the same as no entry.
-     union all select d.defaclrole, d.defaclrole, null, null where d.defaclacl = '{}'
+     union all select d.defaclrole, d.defaclrole, null, null where pg_catalog.cardinality(d.defaclacl) = 0
    ) as x on true
    where d.defaclnamespace = 0 or s.oid is not null
    group by d.defaclrole, s.name, d.defaclobjtype, x.grantee, x.grantor

@@ -14,7 +14,7 @@ import { policies, type PolicyFact } from "./policies.ts";
 import { publications, type PublicationFact } from "./publications.ts";
 import { readJson, type ReadOptions } from "./read-json.ts";
 import type { Reader } from "./reader.ts";
-import { memberships, roles, type MembershipFact, type RoleFact } from "./roles.ts";
+import { roles, type RoleFact } from "./roles.ts";
 import { rules, type RuleFact } from "./rules.ts";
 import { schemas, type SchemaFact } from "./schemas.ts";
 import { sequences, type SequenceFact } from "./sequences.ts";
@@ -43,7 +43,6 @@ export interface Facts {
   readonly grants: readonly GrantFact[];
   readonly defaultPrivileges: readonly DefaultPrivilegeFact[];
   readonly roles: readonly RoleFact[];
-  readonly memberships: readonly MembershipFact[];
   readonly partitions: readonly PartitionFact[];
   readonly inheritance: readonly InheritanceFact[];
   readonly publications: readonly PublicationFact[];
@@ -70,7 +69,6 @@ const READERS: { readonly [K in Exclude<keyof Facts, "server">]: Reader<Facts[K]
   grants,
   defaultPrivileges,
   roles,
-  memberships,
   partitions,
   inheritance,
   publications,

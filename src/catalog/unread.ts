@@ -38,8 +38,8 @@ const OF_DATABASE = [
   "pg_am",
 ] as const;
 
-const identified = (catalog: string, from: string) =>
-  `select i.type as kind, i.schema, i.identity as name from ${from}
+const identified = (catalog: string, from: string, schema: string) =>
+  `select i.type as kind, ${schema} as schema, i.identity as name from ${from}
    cross join lateral pg_catalog.pg_identify_object('pg_catalog.${catalog}'::pg_catalog.regclass, x.oid, 0) as i
    where not exists (select from pg_catalog.pg_depend as e where e.deptype in ('e', 'i')
      and e.classid = 'pg_catalog.${catalog}'::pg_catalog.regclass and e.objid = x.oid)`;
@@ -53,15 +53,19 @@ const identified = (catalog: string, from: string) =>
 export const unread = plainReader<UnreadFact>(
   `select u.kind, u.schema, u.name from (
    ${IN_SCHEMAS.map(([catalog, schema]) =>
-     identified(catalog, `pg_catalog.${catalog} as x join scope as s on s.oid = x.${schema}`),
+     identified(
+       catalog,
+       `pg_catalog.${catalog} as x join scope as s on s.oid = x.${schema}`,
+       "s.name",
+     ),
    ).join("\n   union all\n   ")}
    union all
-   ${OF_DATABASE.map((catalog) => `${identified(catalog, `pg_catalog.${catalog} as x`)} and ${USER_MADE}`).join("\n   union all\n   ")}
+   ${OF_DATABASE.map((catalog) => `${identified(catalog, `pg_catalog.${catalog} as x`, "null")} and ${USER_MADE}`).join("\n   union all\n   ")}
    union all
-   ${identified("pg_class", "pg_catalog.pg_class as x join scope as s on s.oid = x.relnamespace")}
+   ${identified("pg_class", "pg_catalog.pg_class as x join scope as s on s.oid = x.relnamespace", "s.name")}
      and x.relkind not in ('r', 'p', 'v', 'm', 'i', 'I', 'S', 'c', 't')
    union all
-   ${identified("pg_type", "pg_catalog.pg_type as x join scope as s on s.oid = x.typnamespace")}
+   ${identified("pg_type", "pg_catalog.pg_type as x join scope as s on s.oid = x.typnamespace", "s.name")}
      and x.typtype in ('b', 'p')
      and not exists (select from pg_catalog.pg_type as e where e.typarray = x.oid)
    union all
