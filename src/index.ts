@@ -44,6 +44,12 @@ export {
 } from "./run/options.ts";
 export type { Failure, Outcome, Report, StepReport } from "./run/report.ts";
 
+// Facts -----------------------------------------------------------------------------------------
+export { canonical, type Canonical, type CanonicalOptions } from "./catalog/canonical.ts";
+export { compareCatalogs, type Difference } from "./catalog/compare.ts";
+export { readFacts, readLocks, type Facts } from "./catalog/read-facts.ts";
+export type { ReadOptions } from "./catalog/read-json.ts";
+
 // Databases -------------------------------------------------------------------------------------
 export { toExecutor, type DatabaseLike } from "./executor/connect.ts";
 export type { Executor, Parameter, Queryable, Row, Session } from "./executor/executor.ts";

@@ -1,5 +1,5 @@
 import { UnderpinError } from "../errors.ts";
-import type { Queryable } from "../executor/executor.ts";
+import { toExecutor, type DatabaseLike } from "../executor/connect.ts";
 import { columns, type ColumnFact } from "./columns.ts";
 import { constraints, type ConstraintFact } from "./constraints.ts";
 import { dependencies, type DependencyFact } from "./dependencies.ts";
@@ -86,11 +86,11 @@ const READERS: { readonly [K in Exclude<keyof Facts, "server">]: Reader<Facts[K]
  * print definitions open what they print.
  *
  * @example
- * const facts = await readFacts(toExecutor(db), { schemas: ["app"] });
+ * const facts = await readFacts(db, { schemas: ["app"] });
  */
-export async function readFacts(db: Queryable, options: ReadOptions = {}): Promise<Facts> {
+export async function readFacts(db: DatabaseLike, options: ReadOptions = {}): Promise<Facts> {
   const rows = await readJson(
-    db,
+    toExecutor(db),
     Object.fromEntries(
       Object.entries({ server, ...READERS }).map(([kind, { sql }]) => [kind, sql]),
     ),
@@ -117,9 +117,9 @@ export async function readFacts(db: Queryable, options: ReadOptions = {}): Promi
  * {@link readFacts} would be blocked.
  */
 export async function readLocks(
-  db: Queryable,
+  db: DatabaseLike,
   options: ReadOptions = {},
 ): Promise<readonly LockFact[]> {
-  const rows = await readJson(db, { locks: locks.sql }, options);
+  const rows = await readJson(toExecutor(db), { locks: locks.sql }, options);
   return (rows.locks ?? []).map(locks.decode);
 }
