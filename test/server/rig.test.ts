@@ -27,7 +27,7 @@ onServers("the test rig", (server) => {
     expect(row?.name).toMatch(/_second$/);
   });
 
-  it("asks one login for its password", async () => {
+  it.skipIf(!server.isOwn)("asks one login for its password", async () => {
     const url = server.urlAs(PASSWORD_LOGIN, "right");
     const [row] = await server.connect(url)<{ user: string }[]>`select current_user as user`;
     expect(row?.user).toBe(PASSWORD_LOGIN);

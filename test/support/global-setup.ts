@@ -37,7 +37,12 @@ async function own(run: string): Promise<Servers> {
   const servers = await Promise.all(startable.map((major) => startServer(major)));
   await Promise.all(servers.map(({ url }) => addPasswordLogin(url)));
   return {
-    provided: { run, servers: servers.map(({ major, url }) => ({ major, url })), missing },
+    provided: {
+      run,
+      own: true,
+      servers: servers.map(({ major, url }) => ({ major, url })),
+      missing,
+    },
     stop: async () => {
       await Promise.all(servers.map((server) => server.stop()));
     },
@@ -54,7 +59,7 @@ async function others(run: string, urls: readonly string[]): Promise<Servers> {
       return { major: row?.major ?? 0, url };
     }),
   );
-  return { provided: { run, servers, missing: [] }, stop: () => Promise.resolve() };
+  return { provided: { run, own: false, servers, missing: [] }, stop: () => Promise.resolve() };
 }
 
 async function addPasswordLogin(url: string): Promise<void> {

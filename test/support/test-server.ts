@@ -14,6 +14,8 @@ export interface TestRoleOptions {
 /** One real server, seen from one block of tests: a database of its own, and all that is made here is removed. */
 export interface TestServer {
   readonly major: number;
+  /** Whether the rig started it: only then are its settings known, and PASSWORD_LOGIN asked for its password. */
+  readonly isOwn: boolean;
   /** Superuser URL of the block's own database. */
   url(): string;
   /** A pool of ten for the superuser, made at first use and ended after the block. */
@@ -65,6 +67,7 @@ export function testServer(major: number, base: string): TestServerLife {
   };
   return {
     major,
+    isOwn: inject("underpinServers").own,
     url: () => withPath(base, token),
     sql: () => (shared ??= connect(withPath(base, token))),
     connect: (
