@@ -1,5 +1,6 @@
 import { UnderpinError } from "../errors.ts";
 import { toExecutor, type DatabaseLike } from "../executor/connect.ts";
+import type { Queryable } from "../executor/executor.ts";
 import { columns, type ColumnFact } from "./columns.ts";
 import { constraints, type ConstraintFact } from "./constraints.ts";
 import { dependencies, type DependencyFact } from "./dependencies.ts";
@@ -89,8 +90,13 @@ const READERS: { readonly [K in Exclude<keyof Facts, "server">]: Reader<Facts[K]
  * const facts = await readFacts(db, { schemas: ["app"] });
  */
 export async function readFacts(db: DatabaseLike, options: ReadOptions = {}): Promise<Facts> {
+  return factsOf(toExecutor(db), options);
+}
+
+/** As {@link readFacts}, also inside a transaction: what it has changed is read as it will be. */
+export async function factsOf(db: Queryable, options: ReadOptions = {}): Promise<Facts> {
   const rows = await readJson(
-    toExecutor(db),
+    db,
     Object.fromEntries(
       Object.entries({ server, ...READERS }).map(([kind, { sql }]) => [kind, sql]),
     ),

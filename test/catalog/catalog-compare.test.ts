@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { canonical, type Canonical } from "../../src/catalog/canonical.ts";
 import { compareCatalogs, type Difference } from "../../src/catalog/compare.ts";
-import { readFacts } from "../../src/catalog/read-facts.ts";
+import { factsOf } from "../../src/catalog/read-facts.ts";
 import { toExecutor } from "../../src/executor/connect.ts";
 import type { Executor, Queryable } from "../../src/executor/executor.ts";
 import { ident } from "../../src/sql/quote.ts";
@@ -571,7 +571,7 @@ onEngines("the comparer of catalogs", (engine) => {
       ident(roles[role as keyof typeof roles]),
     );
   const look = async (on: Queryable, leaveOut: readonly string[] = []) =>
-    canonical(await readFacts(on), { leaveOut });
+    canonical(await factsOf(on), { leaveOut });
 
   /** What one change makes different; it is rolled back. */
   const differences = async (sql: string): Promise<readonly Difference[]> => {
@@ -597,7 +597,7 @@ onEngines("the comparer of catalogs", (engine) => {
     }
     roles.CLUSTER_ROLE = `${roles.READER} brief`;
     await db.query(catalogFixture(roles.READER));
-    const facts = await readFacts(db);
+    const facts = await factsOf(db);
     roles.OWNER = facts.server.currentUser;
     base = canonical(facts);
   });
