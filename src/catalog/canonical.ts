@@ -24,8 +24,6 @@ const NEVER: ReadonlySet<string> = new Set([
   "number",
   "columnSlots",
   "rowEstimate",
-  "tableBytes",
-  "indexBytes",
   "bytes",
   "lastValue",
   // The definition holds the body.

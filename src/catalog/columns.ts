@@ -31,11 +31,7 @@ export interface ColumnFact {
   readonly comment: string | null;
 }
 
-type RawColumn = Omit<
-  ColumnFact,
-  "default" | "generated" | "identity" | "storage" | "compression"
-> & {
-  readonly expression: string | null;
+type RawColumn = Omit<ColumnFact, "generated" | "identity" | "storage" | "compression"> & {
   readonly generated: string;
   readonly identity: string;
   readonly storage: string;
@@ -56,7 +52,7 @@ export const columns = reader<RawColumn, ColumnFact>(
   `select s.name as schema, c.relname as table, a.attname as name, a.attnum as number,
      pg_catalog.row_number() over (partition by a.attrelid order by a.attnum) as position,
      pg_catalog.format_type(a.atttypid, a.atttypmod) as type, a.attnotnull as "notNull",
-     pg_catalog.pg_get_expr(def.adbin, def.adrelid) as expression, a.attgenerated as generated,
+     pg_catalog.pg_get_expr(def.adbin, def.adrelid) as default, a.attgenerated as generated,
      a.attidentity as identity,
      case when a.attcollation <> t.typcollation
        then pg_catalog.format('%I.%I', colns.nspname, col.collname) end as collation,
@@ -75,19 +71,21 @@ export const columns = reader<RawColumn, ColumnFact>(
      and d.objsubid = a.attnum
    where c.relkind in ('r', 'p', 'v', 'm')
    order by s.name, c.relname, a.attnum`,
-  ({ expression, generated, identity, storage, compression, ...row }) => ({
+  (row) => ({
     ...row,
-    default: generated === "" ? expression : null,
+    default: row.generated === "" ? row.default : null,
     generated:
-      generated === ""
+      row.generated === ""
         ? null
         : {
-            kind: word(GENERATED, generated, "pg_attribute.attgenerated"),
-            expression: expression ?? "",
+            kind: word(GENERATED, row.generated, "pg_attribute.attgenerated"),
+            expression: row.default ?? "",
           },
-    identity: identity === "" ? null : word(IDENTITY, identity, "pg_attribute.attidentity"),
-    storage: word(STORAGE, storage, "pg_attribute.attstorage"),
+    identity: row.identity === "" ? null : word(IDENTITY, row.identity, "pg_attribute.attidentity"),
+    storage: word(STORAGE, row.storage, "pg_attribute.attstorage"),
     compression:
-      compression === "" ? null : word(COMPRESSION, compression, "pg_attribute.attcompression"),
+      row.compression === ""
+        ? null
+        : word(COMPRESSION, row.compression, "pg_attribute.attcompression"),
   }),
 );

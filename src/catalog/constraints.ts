@@ -137,14 +137,14 @@ export const constraints = reader<RawConstraint, ConstraintFact>(
      and d.objsubid = 0
    where c.relkind in ('r', 'p')
    order by s.name, c.relname, x.conname, x.oid`,
-  ({ references, ...row }) => ({
+  (row) => ({
     ...row,
     kind: word(KIND, row.kind, "pg_constraint.contype"),
-    references: references && {
-      ...references,
-      onUpdate: word(ACTION, references.onUpdate, "pg_constraint.confupdtype"),
-      onDelete: word(ACTION, references.onDelete, "pg_constraint.confdeltype"),
-      match: word(MATCH, references.match, "pg_constraint.confmatchtype"),
+    references: row.references && {
+      ...row.references,
+      onUpdate: word(ACTION, row.references.onUpdate, "pg_constraint.confupdtype"),
+      onDelete: word(ACTION, row.references.onDelete, "pg_constraint.confdeltype"),
+      match: word(MATCH, row.references.match, "pg_constraint.confmatchtype"),
     },
   }),
 );

@@ -52,7 +52,12 @@ export const dependencies = plainReader<DependencyFact>(
    ), used as (
      select distinct u.kind, u.schema, u.name, u.detail, u.classid as user_class, u.relation,
        d.refclassid, d.refobjid, d.refobjsubid, d.deptype
-     from user_of as u join pg_catalog.pg_depend as d on d.classid = u.classid and d.objid = u.oid
+     from user_of as u
+     -- Fenced: without statistics of a fresh catalog the planner would go through all users for each dependency.
+     cross join lateral (
+       select d.refclassid, d.refobjid, d.refobjsubid, d.deptype from pg_catalog.pg_depend as d
+       where d.classid = u.classid and d.objid = u.oid offset 0
+     ) as d
      where d.refobjid >= 16384
        and d.refclassid in ('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass,
          'pg_catalog.pg_type'::pg_catalog.regclass)

@@ -62,11 +62,11 @@ export const partitions = reader<RawPartition, PartitionFact>(
    left join pg_catalog.pg_partitioned_table as above on above.partrelid = t.parent
    where n.schema in (select name from scope)
    order by r.schema, r.name, t.level, n.schema, n.name`,
-  ({ key, ...row }) => ({
+  (row) => ({
     ...row,
-    key: key && {
-      ...key,
-      strategy: word(STRATEGY, key.strategy, "pg_partitioned_table.partstrat"),
+    key: row.key && {
+      ...row.key,
+      strategy: word(STRATEGY, row.key.strategy, "pg_partitioned_table.partstrat"),
     },
   }),
 );

@@ -21,9 +21,8 @@ export interface TableFact extends RelationName {
   readonly ofType: string | null;
   /** Null when it was never vacuumed or analysed. */
   readonly rowEstimate: number | null;
-  /** The heap with its maps and its TOAST table; 0 for a partitioned table. */
-  readonly tableBytes: number;
-  readonly indexBytes: number;
+  /** The heap with its maps and its TOAST table, without indexes; 0 for a partitioned table. */
+  readonly bytes: number;
   /** Columns that it has or had, of which there may be 1,600 (less by what was dropped). */
   readonly columnSlots: number;
   readonly comment: string | null;
@@ -54,8 +53,7 @@ export const tables = reader<RawTable, TableFact>(
      ts.spcname as tablespace, am.amname as "accessMethod",
      case when c.reloftype <> 0 then pg_catalog.format_type(c.reloftype, null) end as "ofType",
      nullif(c.reltuples, -1) as "rowEstimate",
-     coalesce(pg_catalog.pg_table_size(c.oid), 0) as "tableBytes",
-     coalesce(pg_catalog.pg_indexes_size(c.oid), 0) as "indexBytes",
+     coalesce(pg_catalog.pg_table_size(c.oid), 0) as bytes,
      c.relnatts as "columnSlots", d.description as comment, m.extension
    from pg_catalog.pg_class as c
    join scope as s on s.oid = c.relnamespace

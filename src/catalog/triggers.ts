@@ -28,7 +28,8 @@ export interface TriggerFact {
 
 type RawTrigger = Omit<TriggerFact, "enabled" | "timing" | "level" | "events"> & {
   readonly enabled: string;
-  readonly type: number;
+  /** All of `pg_trigger.tgtype`. */
+  readonly level: number;
 };
 
 /** `pg_trigger.tgenabled` and `pg_rewrite.ev_enabled`. */
@@ -45,7 +46,7 @@ const EVENTS = [
 /** Triggers of tables, partitioned tables and views. */
 export const triggers = reader<RawTrigger, TriggerFact>(
   `select s.name as schema, c.relname as table, t.tgname as name, t.tgenabled as enabled,
-     t.tgtype as type, pg_catalog.json_build_object('schema', fs.nspname, 'name', f.proname) as function,
+     t.tgtype as level, pg_catalog.json_build_object('schema', fs.nspname, 'name', f.proname) as function,
      pg_catalog.pg_get_triggerdef(t.oid) as definition,
      case when up.oid is not null then
        pg_catalog.json_build_object('schema', n.schema, 'table', n.name, 'name', up.tgname) end as parent,
@@ -61,11 +62,11 @@ export const triggers = reader<RawTrigger, TriggerFact>(
      on d.objoid = t.oid and d.classoid = 'pg_catalog.pg_trigger'::pg_catalog.regclass
    where c.relkind in ('r', 'p', 'v')
    order by s.name, c.relname, t.tgname`,
-  ({ type, ...row }) => ({
+  (row) => ({
     ...row,
     enabled: word(FIRING, row.enabled, "pg_trigger.tgenabled"),
-    timing: (type & 64) !== 0 ? "insteadOf" : (type & 2) !== 0 ? "before" : "after",
-    level: (type & 1) !== 0 ? "row" : "statement",
-    events: EVENTS.filter(([, bit]) => (type & bit) !== 0).map(([event]) => event),
+    timing: (row.level & 64) !== 0 ? "insteadOf" : (row.level & 2) !== 0 ? "before" : "after",
+    level: (row.level & 1) !== 0 ? "row" : "statement",
+    events: EVENTS.filter(([, bit]) => (row.level & bit) !== 0).map(([event]) => event),
   }),
 );

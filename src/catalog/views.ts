@@ -1,5 +1,5 @@
 import type { RelationName } from "../plan/step.ts";
-import { reader } from "./reader.ts";
+import { reader, word } from "./reader.ts";
 
 /** A view or materialized view. Its columns, indexes and dependencies are with those of their kind. */
 export interface ViewFact extends RelationName {
@@ -20,11 +20,13 @@ export interface ViewFact extends RelationName {
   readonly extension: string | null;
 }
 
-type RawView = Omit<ViewFact, "kind"> & { readonly materialized: boolean };
+type RawView = Omit<ViewFact, "kind"> & { readonly kind: string };
+
+const KIND = { v: "view", m: "materializedView" } as const;
 
 /** Views and materialized views. */
 export const views = reader<RawView, ViewFact>(
-  `select s.name as schema, c.relname as name, c.oid::int8 as oid, c.relkind = 'm' as materialized,
+  `select s.name as schema, c.relname as name, c.oid::int8 as oid, c.relkind as kind,
      pg_catalog.pg_get_userbyid(c.relowner) as owner, pg_catalog.pg_get_viewdef(c.oid) as definition,
      coalesce(c.reloptions, '{}') as options, c.relispopulated as populated,
      ts.spcname as tablespace, am.amname as "accessMethod",
@@ -41,5 +43,5 @@ export const views = reader<RawView, ViewFact>(
      on m.objid = c.oid and m.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
    where c.relkind in ('v', 'm')
    order by s.name, c.relname`,
-  ({ materialized, ...row }) => ({ ...row, kind: materialized ? "materializedView" : "view" }),
+  (row) => ({ ...row, kind: word(KIND, row.kind, "pg_class.relkind") }),
 );

@@ -628,16 +628,13 @@ onEngines("the comparer of catalogs", (engine) => {
   });
 
   it("does not tell again what belongs to something that is gone", async () => {
-    expect(await differences(`DROP SCHEMA ${S} CASCADE`)).toEqual([
-      { path: `publication "pu""b": tables 1 schema`, before: expect.anything(), after: "nothing" },
-      { path: `publication "pu""b": tables 1 name`, before: expect.anything(), after: "nothing" },
-      {
-        path: `publication "pu""b": tables 1 columns`,
-        before: expect.anything(),
-        after: "nothing",
-      },
-      { path: `publication "pu""b": tables 1 where`, before: expect.anything(), after: "nothing" },
-      { path: `schema ${S}`, before: "there", after: "not there" },
+    const gone = await differences(`DROP SCHEMA ${S} CASCADE`);
+    expect(gone.map(({ path }) => path)).toEqual([
+      `publication "pu""b": tables 1 schema`,
+      `publication "pu""b": tables 1 name`,
+      `publication "pu""b": tables 1 columns`,
+      `publication "pu""b": tables 1 where`,
+      `schema ${S}`,
     ]);
   });
 
