@@ -21,7 +21,8 @@ export function processTerminal({ stdout, stderr, env }: NodeJS.Process): Termin
     raw: (text) => void stdout.write(text),
     interactive,
     colour: interactive && (env["NO_COLOR"] ?? "") === "",
-    columns: stdout.columns ?? 80,
+    // Some terminals say that they have no columns.
+    columns: stdout.columns || 80,
   };
 }
 

@@ -1,11 +1,12 @@
-import { isConnectionError, isUnderpinError, UnderpinError } from "../errors.ts";
+import { isConnectionError, isUnderpinError, sqlStateOf, UnderpinError } from "../errors.ts";
 import type { Executor, Session } from "../executor/executor.ts";
 import type { Probe, Statement } from "../plan/step.ts";
+import { ident } from "../sql/quote.ts";
 import type { Action } from "./action.ts";
 import { readClaims } from "./claims.ts";
 import { checkCancelled, marker, type RunContext } from "./context.ts";
-import { StepFailed, toFailure } from "./failure.ts";
-import { fenceSql, refuseLostLease, terminateBackend } from "./lease.ts";
+import { ofStatement, StepFailed, toFailure } from "./failure.ts";
+import { refuseLostLease, terminateBackend } from "./lease.ts";
 import { writeStep } from "./journal.ts";
 import { readProbe } from "./probe.ts";
 import { OUTSIDE_SETTINGS } from "./settings.ts";
@@ -46,7 +47,7 @@ export async function runOutside(
         await execute(context, session, id, statement.sql);
       }
     } catch (cause) {
-      const failed = new StepFailed(id, statement.sql, cause);
+      const failed = ofStatement(id, statement.sql, cause);
       if (!isConnectionError(cause))
         // A clean-up that fails leaves the claim, and the next apply asks the catalog: the first failure is the news.
         await cleanUp(context, session, action, statement.probe, failed).catch(() => {});
@@ -159,18 +160,26 @@ async function refusePooler(session: Session, { driver }: Executor, step: string
   );
 }
 
+/** A lease row stays for ever: where there is none of this name, the connection leads somewhere else. */
 async function refuseOtherDatabase({ lease }: RunContext, session: Session): Promise<void> {
-  try {
-    refuseLostLease(await session.query(fenceSql(lease).replace(/ FOR KEY SHARE$/, "")), lease);
-  } catch (cause) {
-    if (isConnectionError(cause)) throw cause;
-    throw new UnderpinError({
-      code: "leaseLost",
-      message: `the lease of "${lease.name}" is not there for the connection that runs outside a transaction`,
-      hint: "If you handed over { direct }, make sure that it leads to the same database; else another process took the run over.",
-      cause,
+  const leases = await session
+    .query<{
+      token: string;
+    }>(`SELECT token::text AS token FROM ${ident(lease.schema)}.leases WHERE name = $1::text`, [lease.name])
+    .catch((cause: unknown): readonly { token: string }[] => {
+      if (sqlStateOf(cause) === "42P01") return [];
+      throw cause;
     });
-  }
+  if (leases.length === 0)
+    throw new UnderpinError({
+      code: "invalidInput",
+      message: `the connection for statements outside a transaction leads to another database: the lease of "${lease.name}" is not there`,
+      hint: "Hand over a { direct } that leads to the database of the run; on the command line: --direct-url",
+    });
+  refuseLostLease(
+    leases.filter(({ token }) => token === lease.token),
+    lease,
+  );
 }
 
 function thereBefore(step: string, state: "done" | "broken"): UnderpinError {

@@ -226,6 +226,23 @@ onServers("a run on the command line", (server) => {
     expect(code).toBe(3);
   });
 
+  it("runs what needs a connection of its own past the pooler that it is told of", async () => {
+    const plan = createIndex({ table: "people", parts: ["id", "name"] });
+    const args = ["apply", cli.planFile(plan), "--direct-url"];
+    const nowhere = await cli.run([...args, "postgres://u:s3cret@127.0.0.1:1/x"], environment);
+    expectRefusal(nowhere, {
+      code: 1,
+      message: /u@127.0.0.1:1.*nobody listens/,
+      hint: /host and port/,
+    });
+    const elsewhere = await cli.run([...args, await server.database("elsewhere")], environment);
+    expect(elsewhere.stdout).toMatch(/leads to another database[^]*--direct-url/);
+    expect(elsewhere.code).toBe(1);
+    const direct = { ...environment, DIRECT_URL: server.url() };
+    expect((await cli.run(["apply", cli.planFile(plan)], direct)).code).toBe(0);
+    expect((await cli.run(["undo", plan.name], direct)).code).toBe(0);
+  });
+
   it("works in a run schema and on a table with hostile names", async () => {
     await server
       .sql()
