@@ -75,10 +75,6 @@ async function pin(pool: PgPoolLike): Promise<PinnedConnection> {
   let lost: unknown;
   let used = false;
   let released = false;
-  // An "error" event that nobody listens to ends the process.
-  const lose = (error: unknown) => (lost ??= error);
-  client.on("error", lose);
-
   const release = () => {
     if (released) return;
     released = true;
@@ -86,10 +82,12 @@ async function pin(pool: PgPoolLike): Promise<PinnedConnection> {
     client.release(lost !== undefined);
     client.removeListener("error", lose);
   };
-  const destroy = () => {
-    lose(new Error("it was closed, since it could not be made clean"));
+  // An "error" event that nobody listens to ends the process. A lost client leaves its place in the pool at once.
+  const lose = (error: unknown) => {
+    lost ??= error;
     release();
   };
+  client.on("error", lose);
   const send = async (text: string, parameters: readonly Parameter[] = []): Promise<Answer> => {
     if (lost !== undefined) throw connectionLost(lost);
     used = true;
@@ -109,11 +107,12 @@ async function pin(pool: PgPoolLike): Promise<PinnedConnection> {
     send,
     async finish(text) {
       if (text !== "") return send(text).finally(release);
-      if (used && (await send(IS_IDLE)).rows[0]?.["idle"] !== true) destroy();
+      if (used && (await send(IS_IDLE)).rows[0]?.["idle"] !== true)
+        lose(new Error("a transaction was left open on it"));
       release();
       return { command: undefined, rows: [] };
     },
-    destroy,
+    destroy: () => lose(new Error("it was closed, since it could not be made clean")),
     release,
   };
 }
