@@ -165,7 +165,9 @@ async function refuseOtherDatabase({ lease }: RunContext, session: Session): Pro
   const leases = await session
     .query<{
       token: string;
-    }>(`SELECT token::text AS token FROM ${ident(lease.schema)}.leases WHERE name = $1::text`, [lease.name])
+    }>(`SELECT token::text AS token FROM ${ident(lease.schema)}.leases WHERE name = $1::text`, [
+      lease.name,
+    ])
     .catch((cause: unknown): readonly { token: string }[] => {
       if (sqlStateOf(cause) === "42P01") return [];
       throw cause;
