@@ -19,8 +19,9 @@ export interface TestDatabase<TSchema extends Schema = Record<string, never>> {
    * Runs `work` in a transaction that is rolled back, and returns its result: the database is then as it was, except
    * for sequences, which never go back.
    *
-   * Costs 0.4 ms, measured as {@link createTestDatabase} says. What cannot run in a transaction (CONCURRENTLY, VACUUM, a
-   * plan with its own transactions) needs a database of its own.
+   * Adds 0.1 ms to its statements; with one insert and one select it takes 0.9 ms, measured as
+   * {@link createTestDatabase} says. What cannot run in a transaction (CONCURRENTLY, VACUUM, a plan with its own
+   * transactions) needs a database of its own.
    */
   rolledBack<T>(work: (db: PgliteTransactionOf<TSchema>) => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -35,7 +36,19 @@ export type PgliteTransactionOf<TSchema extends Schema> = Parameters<
 /**
  * A fresh PostgreSQL 18 in this process, with whatever `setup` made, on PGlite.
  *
- * The set-up runs once per process; each further database is loaded from a dump of the first.
+ * The set-up runs once per process; each further database is loaded from a dump of the first. Close it: it takes some
+ * 140 MB, and PGlite 0.5 keeps Node.js running while it is open.
+ *
+ * Medians of 5 to 1,000 rounds with PGlite 0.5.16 and Node.js 20 on two busy cores, for 60 tables with 119 indexes, 59
+ * foreign keys and 60 policies: a new PGlite with all that DDL takes 1.5 to 3.9 s, this 0.5 to 0.8 s, and
+ * {@link TestDatabase.rolledBack} about 1 ms.
+ *
+ * @example
+ * const database = await createTestDatabase({ setup: "CREATE TABLE notes (body text NOT NULL)" });
+ * await database.rolledBack(async (db) => {
+ *   await db.execute(sql`INSERT INTO notes VALUES ('seen by nobody else')`);
+ * });
+ * await database.close();
  */
 export async function createTestDatabase<TSchema extends Schema = Record<string, never>>(
   options: TestDatabaseOptions<TSchema> = {},
