@@ -29,7 +29,7 @@ export interface SandboxOptions {
 /**
  * A PostgreSQL inside this process.
  *
- * Close it: a PGlite that was loaded from a dump keeps Node.js running, and each takes 200 MB.
+ * Close it: a PGlite that was loaded from a dump keeps Node.js running, and each takes some 140 MB.
  */
 export interface Sandbox {
   readonly client: PGlite;
