@@ -55,8 +55,8 @@ export async function createTestDatabase<TSchema extends Schema = Record<string,
 ): Promise<TestDatabase<TSchema>> {
   const { schema, extensions } = options;
   const from = await templateFor(options);
-  const sandbox = await bootSandbox({ from, ...(extensions === undefined ? {} : { extensions }) });
   const { drizzle } = await import("drizzle-orm/pglite");
+  const sandbox = await bootSandbox({ from, ...(extensions === undefined ? {} : { extensions }) });
   const db = drizzle(sandbox.client, schema === undefined ? {} : { schema });
   return {
     db,
