@@ -9,7 +9,17 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { apply, confirm, runs, undo, type RunEvent } from "underpin";
+import {
+  apply,
+  canonical,
+  compareCatalogs,
+  confirm,
+  readFacts,
+  runs,
+  undo,
+  type Canonical,
+  type RunEvent,
+} from "underpin";
 import tenant from "./plan.ts";
 
 const ROWS = 20_000;
@@ -57,29 +67,19 @@ async function withDatabase<T>(directory: string, work: (db: PGlite) => Promise<
   }
 }
 
-async function seed(db: PGlite): Promise<string> {
+async function seed(db: PGlite): Promise<Canonical> {
   await db.exec(`
     CREATE TABLE orders (
       id bigint PRIMARY KEY, customer_id integer NOT NULL, total numeric NOT NULL,
       created_at timestamptz NOT NULL DEFAULT now());
     INSERT INTO orders (id, customer_id, total) SELECT g, g % 100, g % 977 FROM generate_series(1, ${ROWS}) g;
     ANALYZE orders;`);
-  return shapeOf(db);
+  return catalogOf(db);
 }
 
-/** The table as the catalog has it: columns, constraints, indexes. */
-async function shapeOf(db: PGlite): Promise<string> {
-  const { rows } = await db.query(`
-    SELECT
-      (SELECT json_agg(json_build_array(attname, format_type(atttypid, atttypmod), attnotnull,
-              pg_get_expr(adbin, adrelid)) ORDER BY attnum)
-       FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
-       WHERE attrelid = 'orders'::regclass AND attnum > 0 AND NOT attisdropped) AS columns,
-      (SELECT json_agg(json_build_array(conname, convalidated, pg_get_constraintdef(oid)) ORDER BY conname)
-       FROM pg_constraint WHERE conrelid = 'orders'::regclass) AS constraints,
-      (SELECT json_agg(json_build_array(pg_get_indexdef(indexrelid), indisvalid) ORDER BY 1::text)
-       FROM pg_index WHERE indrelid = 'orders'::regclass) AS indexes`);
-  return JSON.stringify(rows[0]);
+/** What the catalog says of the schema, without what may differ between equal databases. */
+async function catalogOf(db: PGlite): Promise<Canonical> {
+  return canonical(await readFacts(db, { schemas: ["public"] }));
 }
 
 const fact = (what: string, value: string, holds: boolean) => {
@@ -151,8 +151,13 @@ async function main(): Promise<void> {
       say(dim('await undo(db, "tenant");'));
       const undone = await undo(db, tenant.name, { onEvent: tell });
       fact("outcome", undone.outcome, undone.outcome === "undone");
-      const same = (await shapeOf(db)) === before;
-      fact("columns, constraints and indexes", same ? "as before" : "not as before", same);
+      const differences = compareCatalogs(before, await catalogOf(db));
+      fact(
+        "differences from the catalog before",
+        String(differences.length),
+        differences.length === 0,
+      );
+      for (const { path, before: was, after } of differences) say(`    ${path}: ${was} → ${after}`);
       const { rows } = await db.query<{ rows: number }>("SELECT count(*)::int AS rows FROM orders");
       fact("rows kept", String(rows[0]?.rows), rows[0]?.rows === ROWS);
     });
