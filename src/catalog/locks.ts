@@ -35,6 +35,11 @@ export const locks = reader<Omit<LockFact, "mode"> & { readonly mode: string }, 
    ), waiting as materialized (
      select w.pid, pg_catalog.pg_blocking_pids(w.pid) as by, pg_catalog.min(w.waitstart) as since
      from held as w where not w.granted group by w.pid
+   ), prepared as materialized (
+     -- Its locks have no pid: they share the virtual transaction of the lock on its own id.
+     select own.virtualtransaction, p.owner, p.prepared, p.gid
+     from held as own join pg_catalog.pg_prepared_xacts as p on p.transaction = own.transactionid
+     where own.pid is null and own.locktype = 'transactionid'
    )
    select n.schema, n.name, l.mode, l.granted, l.pid, coalesce(w.by, '{}') as "blockedBy",
      coalesce(a.usename, p.owner) as role, nullif(a.application_name, '') as application, a.state,
@@ -47,7 +52,7 @@ export const locks = reader<Omit<LockFact, "mode"> & { readonly mode: string }, 
    join named as n on n.oid = l.relation
    left join waiting as w on w.pid = l.pid
    left join pg_catalog.pg_stat_activity as a on a.pid = l.pid
-   left join pg_catalog.pg_prepared_xacts as p on l.pid is null and l.virtualtransaction = '-1/' || p.transaction
+   left join prepared as p on l.pid is null and p.virtualtransaction = l.virtualtransaction
    where l.locktype = 'relation' and l.mode <> 'SIReadLock'
      and l.database = (select d.oid from pg_catalog.pg_database as d where d.datname = pg_catalog.current_database())
      and l.pid is distinct from pg_catalog.pg_backend_pid()
