@@ -28,6 +28,7 @@ const GIVEN: Readonly<Record<string, Source>> = {
   },
   db: { value: "database.db" },
   executor: { value: "database.executor" },
+  sql: { module: "drizzle-orm" },
   drizzle: { module: "drizzle-orm/node-postgres" },
   Pool: { module: "pg" },
 };

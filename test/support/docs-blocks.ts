@@ -66,6 +66,7 @@ export function moduleOf({ code }: Block, sources: ReadonlyMap<string, Source>):
       const declares =
         (ts.isVariableDeclaration(parent) && parent.name === node) ||
         (ts.isBindingElement(parent) && parent.name === node) ||
+        (ts.isParameter(parent) && parent.name === node) ||
         ts.isImportSpecifier(parent) ||
         ts.isImportClause(parent);
       const member =
