@@ -2,12 +2,17 @@
  * What underpin asks of a database connection. Drivers are adapted by shape; none is imported.
  */
 
-/** One row, keyed by column name. */
+/**
+ * One row, keyed by column name.
+ *
+ * Values are the same on every driver: int2, int4, oid and floats are numbers, bool is boolean, json is parsed, and all else
+ * (int8, numeric, dates, arrays, bytea) is the text that PostgreSQL prints. Neither Drizzle nor the host's parsers change that.
+ */
 export type Row = Record<string, unknown>;
 
 /**
  * Parameters are text, number or null, cast in the SQL (`$1::uuid`): a Drizzle wrapper changes its client's
- * serialisers, so that a Date that works on one handle throws on another.
+ * serialisers, so that a Date that works on one handle throws on another. They go to the server as text of unknown type.
  */
 export type Parameter = string | number | null;
 
@@ -15,7 +20,7 @@ export type Parameter = string | number | null;
 export interface Queryable {
   /**
    * Runs one statement and returns its rows. Without parameters several statements may stand in one text; then the
-   * rows of the last one that returned a result are returned, and the text is one implicit transaction.
+   * rows of the last one that returns rows are returned, and the text is one implicit transaction.
    */
   query<R extends Row = Row>(
     text: string,
@@ -46,7 +51,10 @@ export interface Executor extends Queryable {
   /**
    * Runs `work` in one READ COMMITTED READ WRITE transaction, whatever the role's defaults are; commits when it
    * returns, rolls back when it throws. When the connection dies inside, the promise rejects with the connection's
-   * error, nothing is thrown elsewhere, and the dead connection never goes back to its pool.
+   * error, nothing is thrown elsewhere, and the dead connection never goes back to its pool. When a query failed and the work
+   * returned all the same, it rejects with that failure: a failed transaction cannot commit.
+   *
+   * BEGIN travels with the first query, if that has no parameters.
    */
   transaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T>;
   /** Pins one connection. It dies with its backend: it never reconnects by itself. */

@@ -7,9 +7,9 @@ import { answerOf, isLeftOver, newQuery } from "./postgres-js-query.ts";
 /**
  * An executor over a postgres.js client.
  *
- * Neither `sql.begin` nor `sql.reserve` is used, for what they do when a connection is lost (3.4.9): both go on writing to
- * it, which throws outside of any promise or runs on a new backend; `reserve` leaves its request behind when no
- * connection can be made, and a later connection is lost to it; and it never returns under `fetch_types: false`.
+ * Neither `sql.begin` nor `sql.reserve` is used (3.4.9). A reserved connection that was lost is written to all the same, which
+ * throws outside of any promise or runs on another backend; `reserve` never returns under `fetch_types: false`; and
+ * `begin` waits for an answer to BEGIN before the first statement.
  */
 export function fromPostgresJs(sql: PostgresJsLike): Executor {
   return brandExecutor({
