@@ -22,6 +22,13 @@ export class StepFailed extends Error {
   }
 }
 
+/** Adds the statement to a failure, which may know already what was in the way. */
+export function ofStatement(step: string, sql: string, cause: unknown): StepFailed {
+  return cause instanceof StepFailed
+    ? new StepFailed(step, sql, cause.cause, cause.blockers)
+    : new StepFailed(step, sql, cause);
+}
+
 /** Names the step of an error, unless it names one already or is no failure but an end: cancelled, or taken over. */
 export function ofStep(step: string, error: unknown, signal: AbortSignal | undefined): unknown {
   const ends = isCancelled(error, signal) || (isUnderpinError(error) && error.code === "leaseLost");

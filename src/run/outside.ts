@@ -160,28 +160,19 @@ async function refusePooler(session: Session, { driver }: Executor, step: string
   );
 }
 
-/** A lease row stays for ever: where there is none of this name, the connection leads somewhere else. */
-async function refuseOtherDatabase({ lease }: RunContext, session: Session): Promise<void> {
-  const leases = await session
-    .query<{
-      token: string;
-    }>(`SELECT token::text AS token FROM ${ident(lease.schema)}.leases WHERE name = $1::text`, [
-      lease.name,
-    ])
-    .catch((cause: unknown): readonly { token: string }[] => {
-      if (sqlStateOf(cause) === "42P01") return [];
-      throw cause;
-    });
-  if (leases.length === 0)
-    throw new UnderpinError({
-      code: "invalidInput",
-      message: `the connection for statements outside a transaction leads to another database: the lease of "${lease.name}" is not there`,
-      hint: "Hand over a { direct } that leads to the database of the run; on the command line: --direct-url",
-    });
-  refuseLostLease(
-    leases.filter(({ token }) => token === lease.token),
-    lease,
-  );
+/** A clone of the database has the same lease with the same token: its owner, made new for every lease, tells them apart. */
+async function refuseOtherDatabase(
+  { direct, executor, lease }: RunContext,
+  session: Session,
+): Promise<void> {
+  if (direct === undefined || (await isHeld(session, lease))) return;
+  // Lost or elsewhere: where the run itself lives, only a lost lease is gone.
+  refuseLostLease((await isHeld(executor, lease)) ? [lease] : [], lease);
+  throw new UnderpinError({
+    code: "invalidInput",
+    message: `the connection for statements outside a transaction leads to another database: the lease of "${lease.name}" is not there`,
+    hint: "Hand over a { direct } that leads to the database of the run; on the command line: --direct-url",
+  });
 }
 
 function thereBefore(step: string, state: "done" | "broken"): UnderpinError {
