@@ -44,11 +44,13 @@ export type PgliteTransactionOf<TSchema extends Schema> = Parameters<
  * {@link TestDatabase.rolledBack} about 1 ms.
  *
  * @example
- * const database = await createTestDatabase({ setup: "CREATE TABLE notes (body text NOT NULL)" });
- * await database.rolledBack(async (db) => {
+ * import { sql } from "drizzle-orm";
+ *
+ * const notes = await createTestDatabase({ setup: "CREATE TABLE notes (body text NOT NULL)" });
+ * await notes.rolledBack(async (db) => {
  *   await db.execute(sql`INSERT INTO notes VALUES ('seen by nobody else')`);
  * });
- * await database.close();
+ * await notes.close();
  */
 export async function createTestDatabase<TSchema extends Schema = Record<string, never>>(
   options: TestDatabaseOptions<TSchema> = {},
