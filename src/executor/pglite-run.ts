@@ -93,7 +93,7 @@ const BROKEN = new Set(["RuntimeError", "ExitStatus", "RangeError"]);
  * A rejection of PGlite as an error of our own: thrown from its minified source, an uncaught one makes Node print a line of
  * hundreds of kilobytes.
  */
-function failureOf(state: PgliteState, error: unknown, text: string): unknown {
+export function failureOf(state: PgliteState, error: unknown, text: string): unknown {
   const { name, message } = toError(error);
   const sqlState = sqlStateOf(error);
   // PGlite's statements have no names: that one is missing means that it was lost.

@@ -8,7 +8,7 @@ import {
   type Session,
 } from "./executor.ts";
 import { isOver, nestedTransaction } from "./lost.ts";
-import { runOnPglite, type PgliteQueryable } from "./pglite-run.ts";
+import { failureOf, runOnPglite, type PgliteQueryable } from "./pglite-run.ts";
 import { checkpointIfDue } from "./pglite-checkpoint.ts";
 import { breakPglite, holding, inTurn, stateOf, type PgliteState } from "./pglite-state.ts";
 import { alterSettings } from "./settings.ts";
@@ -51,34 +51,49 @@ export function fromPglite(pglite: PgliteLike): Executor {
   });
 }
 
-function transaction<T>(
+async function transaction<T>(
   state: PgliteState,
   pglite: PgliteLike,
   work: (transaction: Queryable) => Promise<T>,
 ): Promise<T> {
-  return pglite.transaction((inner) =>
-    holding(state, "transaction", async () => {
-      await runOnPglite(state, inner, READ_COMMITTED, []);
-      let failure: unknown;
-      let over = false;
-      const query = async <R extends Row>(text: string, parameters: readonly Parameter[] = []) => {
-        if (over) throw isOver("transaction");
-        try {
-          return (await runOnPglite(state, inner, text, parameters)) as readonly R[];
-        } catch (error) {
-          failure ??= error;
-          throw error;
-        }
-      };
-      const result = await work({ query }).finally(() => (over = true));
-      // Where a failure was caught without a savepoint COMMIT would roll back: this fails then.
-      if (failure !== undefined)
-        await runOnPglite(state, inner, "SELECT", []).catch(() => {
-          throw failure;
-        });
-      return result;
-    }),
-  );
+  let over = false;
+  let failure: unknown;
+  let thrown: unknown;
+  try {
+    return await pglite.transaction((inner) =>
+      holding(state, "transaction", async () => {
+        await runOnPglite(state, inner, READ_COMMITTED, []);
+        const query = async <R extends Row>(
+          text: string,
+          parameters: readonly Parameter[] = [],
+        ) => {
+          if (over) throw isOver("transaction");
+          try {
+            return (await runOnPglite(state, inner, text, parameters)) as readonly R[];
+          } catch (error) {
+            failure ??= error;
+            throw error;
+          }
+        };
+        const result = await work({ query });
+        over = true;
+        // Where a failure was caught without a savepoint COMMIT would roll back: this fails then.
+        if (failure !== undefined)
+          await runOnPglite(state, inner, "SELECT", []).catch(() => {
+            throw failure;
+          });
+        return result;
+      }).catch((error: unknown) => {
+        thrown = error;
+        throw error;
+      }),
+    );
+  } catch (error) {
+    // What PGlite itself says to BEGIN and COMMIT has not been made our own yet.
+    throw error === thrown ? error : failureOf(state, error, "COMMIT");
+  } finally {
+    over = true;
+  }
 }
 
 async function session<T>(
