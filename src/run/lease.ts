@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { randomBytes } from "node:crypto";
-import { UnderpinError } from "../errors.ts";
+import { sqlStateOf, UnderpinError } from "../errors.ts";
 import type { Executor, Queryable } from "../executor/executor.ts";
 import { ident, literal } from "../sql/quote.ts";
 import { sleep } from "./backoff.ts";
@@ -11,6 +11,8 @@ export interface Lease {
   readonly schema: string;
   readonly name: string;
   readonly token: string;
+  /** Host, process and a random part: made new for every lease. */
+  readonly owner: string;
 }
 
 /** What came of trying to get a lease. */
@@ -34,11 +36,12 @@ export async function acquireLease(
   name: string,
   leaseMs: number,
 ): Promise<Acquired> {
+  const owner = `${hostname()}:${process.pid}:${randomBytes(4).toString("hex")}`;
   const terminated: number[] = [];
   for (let suspect: Claim | undefined; ; ) {
-    const attempt = await executor.transaction((tx) => takeOver(tx, schema, name, leaseMs));
+    const attempt = await executor.transaction((tx) => takeOver(tx, schema, name, leaseMs, owner));
     if (attempt.kind === "held")
-      return { kind: "held", lease: { schema, name, token: attempt.token }, terminated };
+      return { kind: "held", lease: { schema, name, token: attempt.token, owner }, terminated };
     if (attempt.kind === "busy") return attempt;
     const { frozen } = attempt;
     if (suspect?.step === frozen.step && suspect.backendStart === frozen.backendStart)
@@ -58,9 +61,9 @@ async function takeOver(
   schema: string,
   name: string,
   leaseMs: number,
+  owner: string,
 ): Promise<Attempt> {
   const leases = `${ident(schema)}.leases`;
-  const owner = `${hostname()}:${process.pid}:${randomBytes(4).toString("hex")}`;
   const expires = `pg_catalog.clock_timestamp() + ${Math.round(leaseMs)} * interval '1 millisecond'`;
   const [created] = await tx.query<{ token: string }>(
     `INSERT INTO ${leases} (name, token, owner, heartbeat_at, expires_at)
@@ -132,6 +135,24 @@ function unseenBackend(name: string, { pid, step }: Claim, cause?: unknown): Und
 /** The condition that fences every write of a run: put it first in the transaction. Returns one row or, when lost, none. */
 export function fenceSql({ schema, name, token }: Lease): string {
   return `SELECT token FROM ${ident(schema)}.leases WHERE name = ${literal(name)} AND token = ${Number(token)} FOR KEY SHARE`;
+}
+
+/** Whether the database at the other end knows this very lease. */
+export async function isHeld(
+  db: Queryable,
+  { schema, name, token, owner }: Lease,
+): Promise<boolean> {
+  try {
+    const rows = await db.query(
+      `SELECT name FROM ${ident(schema)}.leases
+       WHERE name = $1::text AND token = $2::text::bigint AND owner = $3::text`,
+      [name, token, owner],
+    );
+    return rows.length > 0;
+  } catch (error) {
+    if (["3F000", "42P01"].includes(sqlStateOf(error) ?? "")) return false;
+    throw error;
+  }
 }
 
 /** Throws unless the fence returned its row. */

@@ -1,15 +1,14 @@
-import { isConnectionError, isUnderpinError, sqlStateOf, UnderpinError } from "../errors.ts";
+import { isConnectionError, isUnderpinError, UnderpinError } from "../errors.ts";
 import type { Executor, Session } from "../executor/executor.ts";
 import type { Probe, Statement } from "../plan/step.ts";
-import { ident } from "../sql/quote.ts";
 import type { Action } from "./action.ts";
 import { readClaims } from "./claims.ts";
 import { checkCancelled, marker, type RunContext } from "./context.ts";
 import { ofStatement, StepFailed, toFailure } from "./failure.ts";
-import { refuseLostLease, terminateBackend } from "./lease.ts";
+import { isHeld, refuseLostLease, terminateBackend } from "./lease.ts";
 import { writeStep } from "./journal.ts";
 import { readProbe } from "./probe.ts";
-import { OUTSIDE_SETTINGS } from "./settings.ts";
+import { outsideSettings } from "./settings.ts";
 import { waitForOldTransactions, watch } from "./watchdog.ts";
 
 type OutsideStatement = Extract<Statement, { transaction: "outside" }>;
@@ -72,6 +71,7 @@ export async function settleClaim(
   const executor = context.direct ?? context.executor;
   await executor.session(async (session) => {
     await refusePooler(session, executor, step);
+    await refuseOtherDatabase(context, session);
     await writeStep(session, context.lease, context.runId, step, {
       state: "claimed",
       backend: "this",
@@ -89,7 +89,7 @@ async function execute(
   step: string,
   sql: string,
 ): Promise<void> {
-  await session.withSettings(OUTSIDE_SETTINGS, () =>
+  await session.withSettings(outsideSettings(context), () =>
     watch(context, session, step, () => session.query(`${marker(context, step)}${sql}`)),
   );
 }
