@@ -35,8 +35,17 @@ export function transactionSettingsSql(
   return `SELECT ${calls.join(", ")}`;
 }
 
-/** Settings of a connection that runs a statement outside a transaction: no limit may leave an INVALID index behind. */
-export const OUTSIDE_SETTINGS: Readonly<Record<string, string>> = {
-  lock_timeout: "0",
-  statement_timeout: "0",
-};
+/**
+ * Settings of a connection that runs a statement outside a transaction: no limit may leave an INVALID index behind.
+ *
+ * `transaction_timeout` (since 17) counts for the transactions that such a statement makes itself.
+ */
+export function outsideSettings({
+  versionNum,
+}: Pick<RunContext, "versionNum">): Readonly<Record<string, string>> {
+  return {
+    lock_timeout: "0",
+    statement_timeout: "0",
+    ...(versionNum >= 170_000 ? { transaction_timeout: "0" } : {}),
+  };
+}

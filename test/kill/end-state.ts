@@ -44,16 +44,17 @@ export async function readEndState(sql: Sql, schema: string, runSchema: string):
     where c.relnamespace = (select oid from pg_catalog.pg_namespace where nspname = ${schema})
     order by 1`;
   const journal = ident(runSchema);
+  // Runs by rank, since a transaction that was rolled back has used up a number.
   const runs = await sql.unsafe(
-    `SELECT id, name, hash, plan::text, state, pause_requested FROM ${journal}.runs ORDER BY id`,
+    `SELECT pg_catalog.row_number() OVER (ORDER BY id) AS id, name, hash, plan::text, state, pause_requested FROM ${journal}.runs ORDER BY id`,
   );
   const steps = await sql.unsafe(
-    `SELECT run_id, id, ordinal, state, attempts, error::text, backend_pid, backend_start,
+    `SELECT pg_catalog.dense_rank() OVER (ORDER BY run_id) AS run_id, id, ordinal, state, attempts, error::text, backend_pid, backend_start,
             confirmed_by IS NOT NULL AS confirmed
      FROM ${journal}.steps ORDER BY run_id, ordinal`,
   );
   const ranges = await sql.unsafe(
-    `SELECT run_id, step_id, ordinal, reached::text, done, rows_changed, batches
+    `SELECT pg_catalog.dense_rank() OVER (ORDER BY run_id) AS run_id, step_id, ordinal, reached::text, done, rows_changed, batches
      FROM ${journal}.backfill_ranges ORDER BY 1, 2, 3`,
   );
   return {

@@ -171,6 +171,8 @@ onServers("a step outside a transaction", (server) => {
       ALTER ROLE "${role}" SET statement_timeout = '250ms'; ALTER ROLE "${role}" SET lock_timeout = '150ms';
       GRANT CREATE ON DATABASE "${new URL(server.url()).pathname.slice(1)}" TO "${role}";
       ALTER SCHEMA "out side" OWNER TO "${role}"; ALTER TABLE "out side"."it""ems" OWNER TO "${role}"`);
+    if (server.major >= 17)
+      await server.sql().unsafe(`ALTER ROLE "${role}" SET transaction_timeout = '350ms'`);
     const hasty = server.connect(server.urlAs(role), { max: 1 });
     const report = await apply(hasty, slow, { leaseMs: 300 });
     expect(report.failure).toBeUndefined();
