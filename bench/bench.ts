@@ -1,0 +1,19 @@
+import type { Figure } from "./figure.ts";
+
+/** What a bench gets to work with. */
+export interface BenchContext {
+  /** A superuser's URL of an empty database of its own, which is dropped afterwards. */
+  readonly url: string;
+  /** The server's major version. */
+  readonly major: number;
+  /** Says what goes on; it goes to standard error, so that it never mixes with figures. */
+  readonly say: (line: string) => void;
+}
+
+/** One bench: the figures it yields, the main one first. */
+export type Bench = (context: BenchContext) => Promise<readonly Figure[]>;
+
+/** All benches by name. Each is loaded only when it runs. */
+export const BENCHES: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
+  facts: () => import("./facts.ts"),
+};
