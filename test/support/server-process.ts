@@ -53,6 +53,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   wal_level: "logical",
   shared_buffers: "64MB",
   max_wal_size: "256MB",
+  // In the data directory, so that no segment stays in /dev/shm when a test kills the server hard.
+  dynamic_shared_memory_type: "mmap",
   // Nothing of this outlives the run.
   fsync: "off",
   synchronous_commit: "off",
