@@ -1,4 +1,4 @@
-import { reader, word } from "./reader.ts";
+import { commentOn, reader, word } from "./reader.ts";
 
 /** A column of a table, view or materialized view. */
 export interface ColumnFact {
@@ -58,7 +58,7 @@ export const columns = reader<RawColumn, ColumnFact>(
        then pg_catalog.format('%I.%I', colns.nspname, col.collname) end as collation,
      a.attstorage as storage, a.attcompression as compression,
      nullif(a.attstattarget, -1) as "statisticsTarget", coalesce(a.attoptions, '{}') as options,
-     a.attislocal as local, a.attinhcount as "inheritCount", d.description as comment
+     a.attislocal as local, a.attinhcount as "inheritCount", ${commentOn("c.oid", "pg_class", "a.attnum")} as comment
    from pg_catalog.pg_class as c
    join scope as s on s.oid = c.relnamespace
    join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
@@ -66,9 +66,6 @@ export const columns = reader<RawColumn, ColumnFact>(
    left join pg_catalog.pg_attrdef as def on def.adrelid = a.attrelid and def.adnum = a.attnum
    left join pg_catalog.pg_collation as col on col.oid = a.attcollation
    left join pg_catalog.pg_namespace as colns on colns.oid = col.collnamespace
-   left join pg_catalog.pg_description as d
-     on d.objoid = c.oid and d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass
-     and d.objsubid = a.attnum
    where c.relkind in ('r', 'p', 'v', 'm')
    order by s.name, c.relname, a.attnum`,
   (row) => ({

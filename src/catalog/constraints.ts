@@ -1,5 +1,5 @@
 import type { RelationName } from "../plan/step.ts";
-import { reader, word } from "./reader.ts";
+import { commentOn, reader, word } from "./reader.ts";
 
 /** What a foreign key does when the row that it points at goes away or changes. */
 export type ReferentialAction = "noAction" | "restrict" | "cascade" | "setNull" | "setDefault";
@@ -88,10 +88,9 @@ const ACTION = {
 const MATCH = { s: "simple", f: "full", p: "partial" } as const;
 
 const columnNames = (relation: string, keys: string) =>
-  `array(select a.attname
-     from pg_catalog.unnest(${keys}) with ordinality as k(number, rank)
-     join pg_catalog.pg_attribute as a on a.attrelid = ${relation} and a.attnum = k.number
-     order by k.rank)`;
+  `array(select (select a.attname from pg_catalog.pg_attribute as a
+       where a.attrelid = ${relation} and a.attnum = k.number)
+     from pg_catalog.unnest(${keys}) with ordinality as k(number, rank) order by k.rank)`;
 
 /**
  * The constraints of tables and partitioned tables; those of domains are read with their types.
@@ -122,7 +121,7 @@ export const constraints = reader<RawConstraint, ConstraintFact>(
        array(select distinct tg.tgenabled from pg_catalog.pg_trigger as tg
              where tg.tgconstraint = x.oid order by 1)
        else '{}' end as "triggerStates",
-     d.description as comment
+     ${commentOn("x.oid", "pg_constraint")} as comment
    from pg_catalog.pg_class as c
    join scope as s on s.oid = c.relnamespace
    join (
@@ -132,9 +131,6 @@ export const constraints = reader<RawConstraint, ConstraintFact>(
          confkey, confupdtype, confdeltype, confmatchtype, confdelsetcols, conindid
        from pg_catalog.pg_constraint) as x
    ) as x on x.conrelid = c.oid
-   left join pg_catalog.pg_description as d
-     on d.objoid = x.oid and d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
-     and d.objsubid = 0
    where c.relkind in ('r', 'p')
    order by s.name, c.relname, x.conname, x.oid`,
   (row) => ({

@@ -1,4 +1,4 @@
-import { plainReader } from "./reader.ts";
+import { commentOn, plainReader } from "./reader.ts";
 
 /** An installed extension. */
 export interface ExtensionFact {
@@ -13,10 +13,8 @@ export interface ExtensionFact {
 /** All extensions of the database. */
 export const extensions = plainReader<ExtensionFact>(
   `select e.extname as name, e.extversion as version, n.nspname as schema,
-     pg_catalog.pg_get_userbyid(e.extowner) as owner, e.extrelocatable as relocatable, d.description as comment
+     pg_catalog.pg_get_userbyid(e.extowner) as owner, e.extrelocatable as relocatable, ${commentOn("e.oid", "pg_extension")} as comment
    from pg_catalog.pg_extension as e
    join pg_catalog.pg_namespace as n on n.oid = e.extnamespace
-   left join pg_catalog.pg_description as d
-     on d.objoid = e.oid and d.classoid = 'pg_catalog.pg_extension'::pg_catalog.regclass
    order by e.extname`,
 );

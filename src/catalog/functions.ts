@@ -1,5 +1,5 @@
 import type { RelationName } from "../plan/step.ts";
-import { reader, word } from "./reader.ts";
+import { commentOn, extensionOf, reader, word } from "./reader.ts";
 
 /** A function, procedure, aggregate or window function. */
 export interface FunctionFact extends RelationName {
@@ -66,14 +66,11 @@ export const functions = reader<RawFunction, FunctionFact>(
        'movingInitial', g.aggminitval, 'movingFinal', g.aggmfinalfn::text,
        'movingFinalExtra', g.aggmfinalextra::text, 'movingFinalModify', g.aggmfinalmodify::text,
        'movingSpace', g.aggmtransspace::text) end as aggregate,
-     d.description as comment, m.extension
+     ${commentOn("p.oid", "pg_proc")} as comment, ${extensionOf("p.oid", "pg_proc")} as extension
    from pg_catalog.pg_proc as p
    join scope as s on s.oid = p.pronamespace
    join pg_catalog.pg_language as l on l.oid = p.prolang
    left join pg_catalog.pg_aggregate as g on g.aggfnoid = p.oid
-   left join pg_catalog.pg_description as d
-     on d.objoid = p.oid and d.classoid = 'pg_catalog.pg_proc'::pg_catalog.regclass
-   left join member as m on m.objid = p.oid and m.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
    order by s.name, p.proname, 4`,
   (row) => ({
     ...row,

@@ -1,5 +1,5 @@
 import type { RelationName } from "../plan/step.ts";
-import { plainReader } from "./reader.ts";
+import { commentOn, plainReader } from "./reader.ts";
 
 /** One key of an index: a column or an expression. */
 export interface IndexKey {
@@ -94,7 +94,7 @@ export const indexes = plainReader<IndexFact>(
      case when up.oid is not null then
        pg_catalog.json_build_object('schema', up.schema, 'name', up.name) end as parent,
      con.conname as constraint, pg_catalog.pg_relation_size(i.oid) as bytes,
-     d.description as comment
+     ${commentOn("i.oid", "pg_class")} as comment
    from pg_catalog.pg_class as c
    join scope as s on s.oid = c.relnamespace
    join pg_catalog.pg_index as x on x.indrelid = c.oid
@@ -106,8 +106,6 @@ export const indexes = plainReader<IndexFact>(
    left join named as up on up.oid = h.inhparent
    left join pg_catalog.pg_constraint as con
      on con.conrelid = c.oid and con.conindid = i.oid and con.contype in ('p', 'u', 'x')
-   left join pg_catalog.pg_description as d
-     on d.objoid = i.oid and d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objsubid = 0
    where c.relkind in ('r', 'p', 'm')
    order by s.name, c.relname, i.relname`,
 );

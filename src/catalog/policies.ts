@@ -1,4 +1,4 @@
-import { reader, word } from "./reader.ts";
+import { commentOn, reader, word } from "./reader.ts";
 
 /** A row-level security policy. */
 export interface PolicyFact {
@@ -26,12 +26,10 @@ export const policies = reader<
      array(select case when r = 0 then 'public' else pg_catalog.pg_get_userbyid(r) end
            from pg_catalog.unnest(p.polroles) as r order by 1) as roles,
      pg_catalog.pg_get_expr(p.polqual, p.polrelid) as using,
-     pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) as check, d.description as comment
+     pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) as check, ${commentOn("p.oid", "pg_policy")} as comment
    from pg_catalog.pg_class as c
    join scope as s on s.oid = c.relnamespace
    join pg_catalog.pg_policy as p on p.polrelid = c.oid
-   left join pg_catalog.pg_description as d
-     on d.objoid = p.oid and d.classoid = 'pg_catalog.pg_policy'::pg_catalog.regclass
    order by s.name, c.relname, p.polname`,
   (row) => ({ ...row, command: word(COMMAND, row.command, "pg_policy.polcmd") }),
 );

@@ -1,5 +1,5 @@
 import type { RelationName } from "../plan/step.ts";
-import { plainReader } from "./reader.ts";
+import { commentOn, plainReader } from "./reader.ts";
 
 /** A table of a publication. */
 export interface PublishedTable extends RelationName {
@@ -46,12 +46,10 @@ export const publications = plainReader<PublicationFact>(
        where r.prpubid = p.oid), '[]') as tables,
      array(select ns.nspname from pg_catalog.pg_publication_namespace as r
        join pg_catalog.pg_namespace as ns on ns.oid = r.pnnspid where r.pnpubid = p.oid order by 1) as schemas,
-     d.description as comment
+     ${commentOn("p.oid", "pg_publication")} as comment
    from (select null::"char" as pubgencols) as older cross join lateral (
      select oid, pubname, pubowner, puballtables, pubinsert, pubupdate, pubdelete, pubtruncate,
        pubviaroot, pubgencols
      from pg_catalog.pg_publication) as p
-   left join pg_catalog.pg_description as d
-     on d.objoid = p.oid and d.classoid = 'pg_catalog.pg_publication'::pg_catalog.regclass
    order by p.pubname`,
 );

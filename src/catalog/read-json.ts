@@ -77,7 +77,7 @@ from (select pg_catalog.json_build_object(${parts.join(",\n")})::text as json of
   }
 }
 
-/** What the queries share. A CTE that is MATERIALIZED is read once for all of them. */
+/** What the queries share: which schemas, and the name of every relation. Both are views, planned with what uses them. */
 function shared(schemas: readonly string[] | undefined): string {
   const chosen =
     schemas === undefined
@@ -88,11 +88,5 @@ function shared(schemas: readonly string[] | undefined): string {
   ), named as not materialized (
     select c.oid, n.nspname as schema, c.relname as name, c.relkind as kind
     from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-  ), member as materialized (
-    select d.classid, d.objid, e.extname as extension
-    from pg_catalog.pg_depend as d join pg_catalog.pg_extension as e on e.oid = d.refobjid
-    where d.deptype = 'e' and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
-      and d.classid in ('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass,
-        'pg_catalog.pg_type'::pg_catalog.regclass)
   )`;
 }

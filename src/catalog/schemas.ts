@@ -1,4 +1,4 @@
-import { plainReader } from "./reader.ts";
+import { commentOn, plainReader } from "./reader.ts";
 
 /** A schema. */
 export interface SchemaFact {
@@ -9,10 +9,8 @@ export interface SchemaFact {
 
 /** The schemas that are looked at. */
 export const schemas = plainReader<SchemaFact>(
-  `select s.name, pg_catalog.pg_get_userbyid(n.nspowner) as owner, d.description as comment
+  `select s.name, pg_catalog.pg_get_userbyid(n.nspowner) as owner, ${commentOn("n.oid", "pg_namespace")} as comment
    from scope as s
    join pg_catalog.pg_namespace as n on n.oid = s.oid
-   left join pg_catalog.pg_description as d
-     on d.objoid = n.oid and d.classoid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
    order by s.name`,
 );

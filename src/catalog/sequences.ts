@@ -1,5 +1,5 @@
 import type { RelationName } from "../plan/step.ts";
-import { reader, word } from "./reader.ts";
+import { commentOn, extensionOf, reader, word } from "./reader.ts";
 import { PERSISTENCE } from "./tables.ts";
 
 /** A sequence. Its bounds are text: a bigint is more than a number can hold. */
@@ -40,7 +40,7 @@ export const sequences = reader<RawSequence, SequenceFact>(
      case when pg_catalog.has_sequence_privilege(c.oid, 'SELECT,USAGE')
          and (c.relpersistence = 'p' or not pg_catalog.pg_is_in_recovery())
        then pg_catalog.pg_sequence_last_value(c.oid)::text end as "lastValue",
-     d.description as comment, m.extension
+     ${commentOn("c.oid", "pg_class")} as comment, ${extensionOf("c.oid", "pg_class")} as extension
    from pg_catalog.pg_class as c
    join scope as s on s.oid = c.relnamespace
    join pg_catalog.pg_sequence as q on q.seqrelid = c.oid
@@ -50,10 +50,6 @@ export const sequences = reader<RawSequence, SequenceFact>(
      and o.deptype in ('a', 'i')
    left join named as n on n.oid = o.refobjid
    left join pg_catalog.pg_attribute as a on a.attrelid = o.refobjid and a.attnum = o.refobjsubid
-   left join pg_catalog.pg_description as d
-     on d.objoid = c.oid and d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objsubid = 0
-   left join member as m
-     on m.objid = c.oid and m.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
    order by s.name, c.relname`,
   (row) => ({
     ...row,

@@ -1,5 +1,5 @@
 import type { RelationName } from "../plan/step.ts";
-import { reader, word } from "./reader.ts";
+import { commentOn, extensionOf, reader, word } from "./reader.ts";
 
 /** A table or partitioned table. */
 export interface TableFact extends RelationName {
@@ -54,16 +54,12 @@ export const tables = reader<RawTable, TableFact>(
      case when c.reloftype <> 0 then pg_catalog.format_type(c.reloftype, null) end as "ofType",
      nullif(c.reltuples, -1) as "rowEstimate",
      coalesce(pg_catalog.pg_table_size(c.oid), 0) as bytes,
-     c.relnatts as "columnSlots", d.description as comment, m.extension
+     c.relnatts as "columnSlots", ${commentOn("c.oid", "pg_class")} as comment, ${extensionOf("c.oid", "pg_class")} as extension
    from pg_catalog.pg_class as c
    join scope as s on s.oid = c.relnamespace
    left join pg_catalog.pg_class as toast on toast.oid = c.reltoastrelid
    left join pg_catalog.pg_tablespace as ts on ts.oid = c.reltablespace
    left join pg_catalog.pg_am as am on am.oid = c.relam
-   left join pg_catalog.pg_description as d
-     on d.objoid = c.oid and d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objsubid = 0
-   left join member as m
-     on m.objid = c.oid and m.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
    where c.relkind in ('r', 'p')
    order by s.name, c.relname`,
   (row) => ({

@@ -1,5 +1,5 @@
 import type { RelationName } from "../plan/step.ts";
-import { reader, word } from "./reader.ts";
+import { commentOn, reader, word } from "./reader.ts";
 
 /** When a trigger or rule fires: `origin` is the normal state. */
 export type FiringState = "origin" | "disabled" | "replica" | "always";
@@ -50,7 +50,7 @@ export const triggers = reader<RawTrigger, TriggerFact>(
      pg_catalog.pg_get_triggerdef(t.oid) as definition,
      case when up.oid is not null then
        pg_catalog.json_build_object('schema', n.schema, 'table', n.name, 'name', up.tgname) end as parent,
-     d.description as comment
+     ${commentOn("t.oid", "pg_trigger")} as comment
    from pg_catalog.pg_class as c
    join scope as s on s.oid = c.relnamespace
    join pg_catalog.pg_trigger as t on t.tgrelid = c.oid and not t.tgisinternal
@@ -58,8 +58,6 @@ export const triggers = reader<RawTrigger, TriggerFact>(
    join pg_catalog.pg_namespace as fs on fs.oid = f.pronamespace
    left join pg_catalog.pg_trigger as up on up.oid = t.tgparentid
    left join named as n on n.oid = up.tgrelid
-   left join pg_catalog.pg_description as d
-     on d.objoid = t.oid and d.classoid = 'pg_catalog.pg_trigger'::pg_catalog.regclass
    where c.relkind in ('r', 'p', 'v')
    order by s.name, c.relname, t.tgname`,
   (row) => ({

@@ -1,5 +1,5 @@
 import type { RelationName } from "../plan/step.ts";
-import { reader, word } from "./reader.ts";
+import { commentOn, extensionOf, reader, word } from "./reader.ts";
 
 /** A constraint of a domain. */
 export interface DomainConstraint {
@@ -61,18 +61,14 @@ export const types = reader<Omit<TypeFact, "kind"> & { readonly kind: string }, 
        'collation', ${collation("t.typcollation", "base.typcollation")},
        'constraints', coalesce((select pg_catalog.json_agg(pg_catalog.json_build_object('name', x.conname,
            'definition', pg_catalog.pg_get_constraintdef(x.oid), 'validated', x.convalidated,
-           'comment', cd.description) order by x.conname)
+           'comment', ${commentOn("x.oid", "pg_constraint")}) order by x.conname)
          from pg_catalog.pg_constraint as x
-         left join pg_catalog.pg_description as cd
-           on cd.objoid = x.oid and cd.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
          where x.contypid = t.oid), '[]')) end as domain,
      case when t.typtype = 'c' then coalesce((select pg_catalog.json_agg(pg_catalog.json_build_object(
            'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
            'collation', ${collation("a.attcollation", "att.typcollation")},
-           'comment', ad.description) order by a.attnum)
+           'comment', ${commentOn("t.typrelid", "pg_class", "a.attnum")}) order by a.attnum)
          from pg_catalog.pg_attribute as a join pg_catalog.pg_type as att on att.oid = a.atttypid
-         left join pg_catalog.pg_description as ad on ad.objoid = t.typrelid
-           and ad.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and ad.objsubid = a.attnum
          where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped), '[]')
        else '[]' end as attributes,
      case when t.typtype = 'r' then (select pg_catalog.json_build_object(
@@ -85,14 +81,11 @@ export const types = reader<Omit<TypeFact, "kind"> & { readonly kind: string }, 
          'difference', nullif(r.rngsubdiff::pg_catalog.oid, 0)::pg_catalog.regprocedure::text,
          'multirange', pg_catalog.format_type(r.rngmultitypid, null))
        from pg_catalog.pg_range as r where r.rngtypid = t.oid) end as range,
-     d.description as comment, m.extension
+     ${commentOn("t.oid", "pg_type")} as comment, ${extensionOf("t.oid", "pg_type")} as extension
    from pg_catalog.pg_type as t
    join scope as s on s.oid = t.typnamespace
    left join pg_catalog.pg_type as base on base.oid = t.typbasetype
    left join pg_catalog.pg_class as c on c.oid = t.typrelid
-   left join pg_catalog.pg_description as d
-     on d.objoid = t.oid and d.classoid = 'pg_catalog.pg_type'::pg_catalog.regclass
-   left join member as m on m.objid = t.oid and m.classid = 'pg_catalog.pg_type'::pg_catalog.regclass
    where t.typtype in ('e', 'd', 'r') or t.typtype = 'c' and c.relkind = 'c'
    order by s.name, t.typname`,
   (row) => ({ ...row, kind: word(KIND, row.kind, "pg_type.typtype") }),

@@ -1,5 +1,5 @@
 import type { RelationName } from "../plan/step.ts";
-import { reader, word } from "./reader.ts";
+import { commentOn, extensionOf, reader, word } from "./reader.ts";
 
 /** A view or materialized view. Its columns, indexes and dependencies are with those of their kind. */
 export interface ViewFact extends RelationName {
@@ -32,15 +32,11 @@ export const views = reader<RawView, ViewFact>(
      ts.spcname as tablespace, am.amname as "accessMethod",
      case when c.relkind = 'm' then nullif(c.reltuples, -1) end as "rowEstimate",
      case when c.relkind = 'm' then coalesce(pg_catalog.pg_table_size(c.oid), 0) else 0 end as bytes,
-     d.description as comment, m.extension
+     ${commentOn("c.oid", "pg_class")} as comment, ${extensionOf("c.oid", "pg_class")} as extension
    from pg_catalog.pg_class as c
    join scope as s on s.oid = c.relnamespace
    left join pg_catalog.pg_tablespace as ts on ts.oid = c.reltablespace
    left join pg_catalog.pg_am as am on am.oid = c.relam
-   left join pg_catalog.pg_description as d
-     on d.objoid = c.oid and d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objsubid = 0
-   left join member as m
-     on m.objid = c.oid and m.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
    where c.relkind in ('v', 'm')
    order by s.name, c.relname`,
   (row) => ({ ...row, kind: word(KIND, row.kind, "pg_class.relkind") }),
