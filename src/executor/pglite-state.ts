@@ -4,6 +4,8 @@ import { UnderpinError } from "../errors.ts";
 /** What has the one session of a PGlite to itself, seen from the code that runs inside it. */
 export interface Holder {
   readonly what: "transaction" | "session";
+  /** The session that a transaction is in. */
+  readonly outer: Holder | undefined;
   over: boolean;
 }
 
@@ -51,8 +53,8 @@ export async function inTurn<T>(
   text: string,
   work: () => Promise<T>,
 ): Promise<T> {
-  const holder = state.holder.getStore();
-  if (holder !== undefined && !holder.over) throw waitsForItself(text, holder);
+  for (let holder = state.holder.getStore(); holder !== undefined; holder = holder.outer)
+    if (!holder.over) throw waitsForItself(text, holder);
   const turn = state.turn.then(work);
   // A failure is its owner's; who comes next only waits for the end.
   state.turn = turn.catch(() => undefined);
@@ -65,7 +67,7 @@ export async function holding<T>(
   what: Holder["what"],
   work: () => Promise<T>,
 ): Promise<T> {
-  const holder: Holder = { what, over: false };
+  const holder: Holder = { what, outer: state.holder.getStore(), over: false };
   try {
     return await state.holder.run(holder, work);
   } finally {

@@ -17,7 +17,7 @@ const MOST_TRIES = 1_000;
 export async function pinPostgresJs(sql: PostgresJsLike): Promise<Connection> {
   for (let tries = 0; ; tries++) {
     const connection = await new Promise<Connection | undefined>((resolve, reject) => {
-      const probe = sql.unsafe("SELECT", [], {
+      const probe = sql.unsafe("", [], {
         onexecute(wire) {
           resolve(pinned(sql, wire, probe.state?.pid ?? undefined));
           return false;
@@ -39,7 +39,8 @@ export async function pinPostgresJs(sql: PostgresJsLike): Promise<Connection> {
 function pinned(sql: PostgresJsLike, wire: Wire, connectPid: number | undefined): Connection {
   let lost: Error | undefined;
   let last: Query | undefined;
-  let free = false;
+  // What hands itself out has room for more, so that the first queries travel with the one that found it.
+  let free = true;
   const waiting: Query[] = [];
   const flying = new Set<Query>();
 
@@ -90,7 +91,7 @@ function pinned(sql: PostgresJsLike, wire: Wire, connectPid: number | undefined)
     connectPid,
     send: (text, parameters = []) => run(newQuery(sql, text, parameters)),
     async finish(text) {
-      last = newQuery(sql, text === "" ? "SELECT" : text, []);
+      last = newQuery(sql, text, []);
       try {
         return await run(last);
       } finally {

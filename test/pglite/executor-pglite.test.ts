@@ -43,6 +43,19 @@ describe("the one session of a PGlite", () => {
       await executor.session(async () => {
         await expect(past.query("SELECT 1")).rejects.toThrow(/past the open session/);
       });
+      await executor.session(async (session) => {
+        const later = await session.transaction(() =>
+          Promise.resolve(() => past.query("SELECT 1")),
+        );
+        await expect(later()).rejects.toThrow(/past the open session/);
+        const started = await session.transaction(() => {
+          const late = Promise.resolve()
+            .then(() => session.query("SELECT 1"))
+            .then(() => past.query("SELECT 1"));
+          return Promise.resolve({ late });
+        });
+        await expect(started.late).rejects.toThrow(/past the open (session|transaction)/);
+      });
     }
   });
 
