@@ -1,11 +1,12 @@
 import { ident, qualified } from "../sql/quote.ts";
 import type { Facts } from "./read-facts.ts";
+import { words } from "./words.ts";
 
 /** One object of the catalog as two catalogs can be compared by it. */
 export interface CanonicalEntry {
   /** The path of the object that it comes and goes with. */
   readonly within: string | null;
-  /** What can be said of it, in words; what is null or empty is not there. */
+  /** What can be said of it, as `references.onDelete`; what is null or empty is not there. */
   readonly aspects: Readonly<Record<string, string>>;
 }
 
@@ -134,12 +135,7 @@ export function canonical(facts: Facts, { leaveOut = [] }: CanonicalOptions = {}
 
 const NAME = ["schema", "name"] as const;
 
-/** `securityDefiner` as "security definer". */
-function words(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-}
-
-/** Each value of a fact in words, nested ones by their whole way. */
+/** Each value of a fact as text, nested ones by their whole way. */
 function aspectsOf(fact: object, names: readonly string[]): Readonly<Record<string, string>> {
   const aspects: Record<string, string> = {};
   const say = (way: string, value: unknown): void => {
@@ -148,14 +144,14 @@ function aspectsOf(fact: object, names: readonly string[]): Readonly<Record<stri
     else if (typeof value === "string") {
       if (value !== "") aspects[way] = value;
     } else if (!Array.isArray(value))
-      for (const [key, inner] of Object.entries(value ?? {})) say(`${way} ${words(key)}`, inner);
+      for (const [key, inner] of Object.entries(value ?? {})) say(`${way}.${key}`, inner);
     else if (value.every((item) => typeof item === "string" || item === null)) {
       // A name may hold a comma: as JSON, two lists never look alike.
       if (value.length > 0) aspects[way] = JSON.stringify(value);
-    } else value.forEach((item, index) => say(`${way} ${index + 1}`, item));
+    } else value.forEach((item, index) => say(`${way}.${index + 1}`, item));
   };
   for (const [key, value] of Object.entries(fact) as [string, unknown][])
     if (!NEVER.has(key) && !names.includes(key))
-      say(words(key), UNORDERED.has(key) ? [...(value as readonly string[])].sort() : value);
+      say(key, UNORDERED.has(key) ? [...(value as readonly string[])].sort() : value);
   return aspects;
 }

@@ -1,4 +1,5 @@
 import type { Canonical, CanonicalEntry } from "./canonical.ts";
+import { words } from "./words.ts";
 
 /** One thing in which two catalogs differ. */
 export interface Difference {
@@ -32,7 +33,7 @@ function changes(path: string, was: CanonicalEntry, is: CanonicalEntry): readonl
   return [...aspects]
     .filter((aspect) => was.aspects[aspect] !== is.aspects[aspect])
     .map((aspect) => ({
-      path: `${path}: ${aspect}`,
+      path: `${path}: ${words(aspect)}`,
       before: was.aspects[aspect] ?? UNSET,
       after: is.aspects[aspect] ?? UNSET,
     }));
