@@ -38,12 +38,14 @@ export async function apply(
   const { executor, settings, emit } = prepared;
   const { runSchema: schema } = settings;
   const { signal } = options;
+  let before: RunRecord | undefined;
   return holdLease(
     { executor, settings, name: plan.name, signal, emit },
     async (waited) => {
       const run = await readLiveRun(executor, schema, plan.name);
       if (run !== undefined) refuseOther(run, plan);
-      return run === undefined ? undefined : endedElsewhere(run, waited);
+      if (!waited) before = run;
+      return run === undefined ? undefined : endedElsewhere(run, waited ? before : run);
     },
     async () =>
       reportOf(
@@ -58,12 +60,14 @@ export async function apply(
 /**
  * The report of a run that needs nothing more from us: done, or stopped for a reason by the process that we waited for. Of
  * twenty that wait for a run which fails, nineteen do not try the same again.
+ *
+ * A run that stands as it stood when we came was not run meanwhile: its last process died before it gave the lease back.
  */
-function endedElsewhere(run: RunRecord, waited: boolean): Report | undefined {
+function endedElsewhere(run: RunRecord, before: RunRecord | undefined): Report | undefined {
   const { state } = run;
   if (state === "applied") return reportOf(run, "applied", { ranHere: false });
-  if (!waited || (state !== "failed" && state !== "waiting" && state !== "paused"))
-    return undefined;
+  const stands = run.id === before?.id && run.changedAt === before.changedAt;
+  if (stands || (state !== "failed" && state !== "waiting" && state !== "paused")) return undefined;
   const failure = run.steps.find(({ error }) => error !== null)?.error;
   const gate = forwardUnits(run.plan, run).find(({ kind }) => kind === "gate");
   return reportOf(run, state, {

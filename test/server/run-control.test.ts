@@ -1,4 +1,4 @@
-import { beforeEach, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import type { Plan, Step } from "../../src/plan/step.ts";
 import { apply } from "../../src/run/apply.ts";
 import { confirm, pause, phaseOf, resume } from "../../src/run/control.ts";
@@ -89,6 +89,33 @@ onServers("a run under control", (server) => {
     const [after] = await runs(sql);
     expect(after).toMatchObject({ state: "applied", pauseRequested: false, rowsBackfilled: 15 });
     await expect(pause(sql, slow.name)).rejects.toMatchObject({ code: "runState" });
+  });
+
+  describe("whose last process died before it gave the lease back", () => {
+    const leaveLease = () => server.sql()`
+      update underpin.leases
+      set token = token + 1, expires_at = pg_catalog.clock_timestamp() + interval '400 ms'`;
+
+    it("goes on past a gate that was confirmed", async () => {
+      const sql = server.sql();
+      expect(await apply(sql, plan, { handlers })).toMatchObject({ outcome: "waiting" });
+      await leaveLease();
+      await confirm(sql, plan.name, "deployed");
+      expect(await apply(sql, plan, { handlers })).toMatchObject({ outcome: "applied" });
+    });
+
+    it("tries again what failed and was mended", async () => {
+      const sql = server.sql();
+      const items = `${ident(SYNTHETIC_SCHEMA)}."ta""ble"`;
+      const checked: Plan = { ...plan, steps: plan.steps.filter(({ kind }) => kind === "check") };
+      const [has] = checked.steps as [Step, ...Step[]];
+      const one: Plan = { ...checked, steps: [has] };
+      await sql.unsafe(`DELETE FROM ${items} WHERE id = 15`);
+      expect(await apply(sql, one)).toMatchObject({ outcome: "failed" });
+      await leaveLease();
+      await sql.unsafe(`INSERT INTO ${items} VALUES (15, 'mended')`);
+      expect(await apply(sql, one)).toMatchObject({ outcome: "applied", ranHere: true });
+    });
   });
 
   it("does nothing a second time, and says that it was done", async () => {
