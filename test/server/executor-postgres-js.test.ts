@@ -23,6 +23,20 @@ async function hangs(work: Promise<unknown>): Promise<boolean> {
 // adapter may become simpler.
 onServers("what postgres.js does by itself", (server) => {
   const kill = (pid: number) => server.sql()`select pg_terminate_backend(${pid}, 10000)`;
+  /** Kills the one backend of a client in a statement that sleeps, and waits for what its client says. */
+  const killAsleep = async (
+    sql: Sql,
+    ask: (text: string) => Promise<unknown>,
+    sleeping: string,
+  ) => {
+    const pid = await pidOf(sql);
+    const failed = ask(sleeping).catch(() => undefined);
+    for (let rows: readonly unknown[] = []; rows.length === 0; )
+      rows = await server.sql()`
+        select from pg_stat_activity where pid = ${pid} and wait_event = 'PgSleep'`;
+    await kill(pid);
+    await failed;
+  };
   const pidOf = async (sql: Pick<Sql, "unsafe">) => {
     const [row] = await sql.unsafe("select pg_backend_pid() as pid");
     return Number(row!["pid"]);
@@ -52,23 +66,29 @@ onServers("what postgres.js does by itself", (server) => {
   });
 
   it("gives a dead backend's last words to the next query; an executor asks again", async () => {
-    const next = async (ask: (text: string) => Promise<unknown>, sql: Sql) => {
-      const pid = await pidOf(sql);
-      const sleeping = ask("SELECT pg_sleep(60)").catch(() => undefined);
-      for (let rows: readonly unknown[] = []; rows.length === 0; )
-        rows = await server.sql()`
-          select from pg_stat_activity where pid = ${pid} and wait_event = 'PgSleep'`;
-      await kill(pid);
-      await sleeping;
-      return ask("SELECT 1 AS v");
-    };
     const bare = server.connect({ max: 1 });
-    await expect(next(async (text) => bare.unsafe(text), bare)).rejects.toMatchObject({
-      code: "57P01",
-    });
+    await killAsleep(bare, async (text) => bare.unsafe(text), "SELECT pg_sleep(60)");
+    await expect(bare.unsafe("SELECT 1")).rejects.toMatchObject({ code: "57P01" });
+
     const sql = server.connect({ max: 1 });
     const executor = toExecutor(sql);
-    expect(await next((text) => executor.query(text), sql)).toEqual([{ v: 1 }]);
+    await killAsleep(sql, (text) => executor.query(text), "SELECT pg_sleep(60)");
+    expect(await executor.query("SELECT 1 AS v")).toEqual([{ v: 1 }]);
+  });
+
+  it("leaves a gap for the rows of a dead backend in the next result; an executor closes it", async () => {
+    const options = { max: 1, fetch_types: false };
+    const half = `SELECT repeat('x', 1000), CASE n WHEN 200 THEN pg_sleep(60) END::text
+      FROM generate_series(1, 200) AS n`;
+    const bare = server.connect(options);
+    await killAsleep(bare, async (text) => bare.unsafe(text), half);
+    await expect(bare.unsafe("SELECT 1")).rejects.toMatchObject({ code: "57P01" });
+    expect((await bare.unsafe("SELECT 1 AS v")).length).toBeGreaterThan(1);
+
+    const sql = server.connect(options);
+    const executor = toExecutor(sql);
+    await killAsleep(sql, (text) => executor.query(text), half);
+    expect(await executor.query("SELECT 1 AS v")).toEqual([{ v: 1 }]);
   });
 
   it("throws outside of any promise when a lost reserved connection is used", async () => {
