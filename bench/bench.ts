@@ -15,5 +15,6 @@ export type Bench = (context: BenchContext) => Promise<readonly Figure[]>;
 
 /** All benches by name. Each is loaded only when it runs. */
 export const BENCHES: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
+  engine: () => import("./engine.ts"),
   facts: () => import("./facts.ts"),
 };
