@@ -14,7 +14,9 @@ import { handlersFor } from "./synthetic-plan.ts";
 
 /** A plan that is killed everywhere on its way there and back. */
 export interface Enumeration {
-  readonly server: TestServer;
+  readonly server: Pick<TestServer, "database" | "connect">;
+  /** The URL of a database through a pooler, for all but steps outside transactions. */
+  readonly pooled?: (url: string) => string;
   readonly hosts: Hosts;
   readonly plan: Plan;
   /** The schema that the plan changes, and the script that makes it. */
@@ -54,11 +56,14 @@ const WIDTH = 4;
  * compares each end with that of an undisturbed run.
  */
 export async function killEverywhere(enumeration: Enumeration): Promise<Enumerated> {
-  const { server, plan, everyMoment } = enumeration;
+  const { server, pooled, plan, everyMoment } = enumeration;
   const lanes = await Promise.all(
     Array.from({ length: WIDTH }, async (_, number): Promise<Lane> => {
       const url = await server.database(`${plan.steps.length}_${number}`);
-      return { ...enumeration, url, sql: server.connect(url, { max: 3, fetch_types: false }) };
+      const quiet = { max: 3, fetch_types: false };
+      const sql = server.connect(url, quiet);
+      const through = pooled === undefined ? sql : server.connect(pooled(url), quiet);
+      return { ...enumeration, url, sql, through };
     }),
   );
   const [lane] = lanes as [Lane, ...Lane[]];
@@ -93,6 +98,8 @@ export async function killEverywhere(enumeration: Enumeration): Promise<Enumerat
 interface Lane extends Enumeration {
   readonly url: string;
   readonly sql: Sql;
+  /** The same, through the pooler where there is one. */
+  readonly through: Sql;
 }
 
 const BY_THE_CLOCK: readonly KillPoint[] = (["pause", "heartbeat"] as const).flatMap((stream) =>
@@ -159,22 +166,25 @@ async function killAt(
   return difference === undefined ? [] : [{ point: told, difference }];
 }
 
-function jobOf({ url, plan, schema }: Lane, task: Task): HostJob {
-  return { url, plan, task, handlersWriteTo: schema, options: { leaseMs: LEASE_MS } };
+function jobOf({ url, pooled, plan, schema }: Lane, task: Task): HostJob {
+  const where = pooled === undefined ? { url } : { url: pooled(url), directUrl: url };
+  return { ...where, plan, task, handlersWriteTo: schema, options: { leaseMs: LEASE_MS } };
 }
 
 /** What a fresh process does after the crash. */
-async function goOn({ sql, plan, schema }: Lane, task: Task): Promise<Report> {
-  const options = { leaseMs: LEASE_MS, handlers: handlersFor(schema) };
-  if (task === "undo") return undo(sql, plan.name, options);
+async function goOn(lane: Lane, task: Task): Promise<Report> {
+  const { sql, through, pooled, plan, schema } = lane;
+  const direct = pooled === undefined ? {} : { direct: sql };
+  const options = { leaseMs: LEASE_MS, handlers: handlersFor(schema), ...direct };
+  if (task === "undo") return undo(through, plan.name, options);
   for (;;) {
-    const report = await apply(sql, plan, options);
+    const report = await apply(through, plan, options);
     if (report.outcome !== "waiting") return report;
     const gate = plan.steps.find(
       ({ id, kind }) =>
         kind === "gate" && report.steps.find((step) => step.id === id)?.state === "unapplied",
     );
-    await confirm(sql, plan.name, gate?.id ?? "");
+    await confirm(through, plan.name, gate?.id ?? "");
   }
 }
 

@@ -7,6 +7,8 @@ import type { KillPoint, NamedPoint } from "./kill-points.ts";
 /** What a host process is to do. */
 export interface HostJob {
   readonly url: string;
+  /** Where steps outside transactions go, when `url` leads through a pooler. */
+  readonly directUrl?: string;
   /** Connections of its pool. @default 3 */
   readonly connections?: number;
   /** `applyThrough` confirms each gate that it comes to. */

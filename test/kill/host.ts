@@ -4,7 +4,7 @@
  */
 import { writeSync } from "node:fs";
 import { createInterface } from "node:readline";
-import postgres from "postgres";
+import postgres, { type Sql } from "postgres";
 import { isUnderpinError } from "../../src/errors.ts";
 import { toExecutor } from "../../src/executor/connect.ts";
 import type { Executor } from "../../src/executor/executor.ts";
@@ -47,9 +47,10 @@ function freezing({ freezeBefore }: HostJob): Hook {
   };
 }
 
-async function work(job: HostJob, database: Executor): Promise<Report> {
+async function work(job: HostJob, database: Executor, direct?: Executor): Promise<Report> {
   const options: RunOptions = {
     ...job.options,
+    ...(direct === undefined ? {} : { direct }),
     handlers: handlersFor(job.handlersWriteTo),
     ...(job.events === true ? { onEvent: (event) => tell({ type: "event", event }) } : {}),
   };
@@ -72,24 +73,24 @@ async function main(): Promise<void> {
     lines.once("line", (text) => resolve([text])),
   );
   const job = JSON.parse(line) as HostJob;
-  const sql = postgres(job.url, {
-    max: job.connections ?? 3,
-    fetch_types: false,
-    onnotice: () => undefined,
-  });
   const seen: NamedPoint[] = [];
-  const database = withBoundaries(
-    withBoundaries(toExecutor(sql), freezing(job)),
-    killing(job, seen),
-  );
+  const hooks = [freezing(job), killing(job, seen)];
+  const pools: Sql[] = [];
+  const open = (url: string): Executor => {
+    const max = job.connections ?? 3;
+    const sql = postgres(url, { max, fetch_types: false, onnotice: () => undefined });
+    pools.push(sql);
+    return hooks.reduce(withBoundaries, toExecutor(sql));
+  };
   try {
-    const report = await work(job, database);
+    const direct = job.directUrl === undefined ? undefined : open(job.directUrl);
+    const report = await work(job, open(job.url), direct);
     tell({ type: "report", report, ...(job.trace === true ? { points: seen } : {}) });
   } catch (error) {
     const code = isUnderpinError(error) ? error.code : undefined;
     tell({ type: "threw", message: String(error), ...(code === undefined ? {} : { code }) });
   }
-  await sql.end({ timeout: 1 });
+  for (const sql of pools) await sql.end({ timeout: 1 });
   lines.close();
 }
 
