@@ -29,9 +29,6 @@ const NEVER: ReadonlySet<string> = new Set([
   "lastValue",
   // The definition holds the body.
   "bodyHash",
-  // Said by the partition's parent.
-  "level",
-  "root",
 ]);
 
 /** Lists whose order says nothing. */
@@ -90,7 +87,8 @@ export function canonical(facts: Facts, { leaveOut = [] }: CanonicalOptions = {}
   ofTable("policy", facts.policies);
   for (const fact of kept(facts.partitions)) {
     const table = relationPath(fact.schema, fact.name);
-    put(`partitioning of ${table}`, table, fact, NAME);
+    // Its parent says where in the tree it is.
+    put(`partitioning of ${table}`, table, fact, [...NAME, "level", "root"]);
   }
   for (const fact of kept(facts.inheritance)) {
     const table = relationPath(fact.schema, fact.name);

@@ -1,3 +1,6 @@
+import { drizzle } from "drizzle-orm/node-postgres";
+import { drizzle as drizzlePostgresJs } from "drizzle-orm/postgres-js";
+import { Pool } from "pg";
 import type { Sql } from "postgres";
 import { beforeAll, expect, it } from "vitest";
 import { canonical } from "../../src/catalog/canonical.ts";
@@ -35,6 +38,20 @@ onServers("facts beside other sessions", (server) => {
       if (row?.waits === true) return;
     }
   };
+
+  it("are the same through every driver", async () => {
+    const whole = await readFacts(server.sql(), { schemas: [SCHEMA] });
+    const pool = new Pool({ connectionString: server.url(), max: 1 });
+    try {
+      for (const db of [pool, drizzle({ client: pool }), drizzlePostgresJs(server.sql())])
+        expect({ ...(await readFacts(db, { schemas: [SCHEMA] })), locks: [] }).toEqual({
+          ...whole,
+          locks: [],
+        });
+    } finally {
+      await pool.end();
+    }
+  });
 
   it("are the same for a login that may do nothing but connect", async () => {
     const poor = server.connect(server.urlAs(stranger), { max: 1 });
