@@ -247,6 +247,25 @@ onServers("a connection that is lost", (server) => {
           expect(rows).toEqual([{ v: 1 }]);
       });
 
+      // A bare postgres.js fails in about half of the rounds: connections that died idle never connect again.
+      it("goes on in the same turn, also when idle connections died with it", async () => {
+        const pooled = make(4, proxy.url);
+        for (let round = 0; round < 12; round++) {
+          await times(4, () => pooled.transaction(pidOf));
+          const next = pooled
+            .transaction(async (tx) => {
+              const pid = await pidOf(tx);
+              const sleeping = tx.query("SELECT pg_sleep(60)");
+              void until(pid, "wait_event = 'PgSleep'").then(() => proxy.sever());
+              await sleeping;
+            })
+            .catch(() => times(6, () => pooled.query("SELECT 1 AS v").catch(isConnectionError)));
+          await next;
+          const rows = await times(8, () => pooled.transaction((tx) => tx.query("SELECT 1 AS v")));
+          expect(rows).toEqual(rows.map(() => [{ v: 1 }]));
+        }
+      });
+
       it("rejects what was under way on all connections, and goes on in the same turn", async () => {
         let ready = 0;
         const working = times(2, async () => {
