@@ -98,9 +98,9 @@ onServers("expectLocks", (server) => {
       const steps = honest.steps.map((step) =>
         "probe" in step ? { ...step, locks: [lock("a", "accessShare")] } : step,
       );
-      await expect(
-        expectLocks({ ...honest, steps }, { on: server.sql() }),
-      ).rejects.toThrow(/apply create-index: app\.a: declared accessShare, measured shareUpdate/);
+      await expect(expectLocks({ ...honest, steps }, { on: server.sql() })).rejects.toThrow(
+        /apply create-index: app\.a: declared accessShare, measured shareUpdate/,
+      );
     });
   });
 });

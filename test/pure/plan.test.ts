@@ -107,7 +107,10 @@ describe("the hash of a plan", () => {
 
 describe("steps for some servers only", () => {
   it("are chosen by the major version", () => {
-    const step = (server: `>=${number}` | `<${number}`): Step => ({ ...sql("a"), when: { server } });
+    const step = (server: `>=${number}` | `<${number}`): Step => ({
+      ...sql("a"),
+      when: { server },
+    });
     expect(isForServer(step(">=18"), 180_004)).toBe(true);
     expect(isForServer(step(">=18"), 170_009)).toBe(false);
     expect(isForServer(step("<18"), 150_018)).toBe(true);

@@ -13,7 +13,9 @@ const users = pgSchema("app").table("users", {
 
 describe("setNotNull", () => {
   it("moves the scan to a statement that reads and writes pass through", () => {
-    expect(statements(setNotNull({ schema: "app", table: "users", column: "email" })).slice(1)).toEqual([
+    expect(
+      statements(setNotNull({ schema: "app", table: "users", column: "email" })).slice(1),
+    ).toEqual([
       `ALTER TABLE "app"."users" ADD CONSTRAINT "users_email_filled" CHECK ("email" IS NOT NULL) NOT VALID`,
       `ALTER TABLE "app"."users" VALIDATE CONSTRAINT "users_email_filled"`,
       `ALTER TABLE "app"."users" ALTER COLUMN "email" SET NOT NULL`,
