@@ -4,7 +4,7 @@ import { setNotNull } from "../../src/recipes/set-not-null.ts";
 import { onServers } from "../support/server.ts";
 import { killEverywhere } from "./enumerate.ts";
 import { openHosts, type Hosts } from "./host-process.ts";
-import { SYNTHETIC_SCHEMA, syntheticPlan, syntheticTables } from "./synthetic-plan.ts";
+import { brokenPlan, SYNTHETIC_SCHEMA, syntheticPlan, syntheticTables } from "./synthetic-plan.ts";
 
 /** `npm run test:kill` sets it: then every plan is killed at every moment on every server. */
 const everyMoment = process.env.UNDERPIN_KILL === "all";
@@ -48,4 +48,22 @@ onServers("a process that is killed at any await", (server) => {
       },
       20 * MINUTES,
     );
+
+  it.skipIf(!everyMoment)(
+    "is found out where it did something twice",
+    async () => {
+      if (hosts === undefined) throw new Error("the host program was not bundled");
+      const { divergences } = await killEverywhere({
+        server,
+        hosts,
+        plan: brokenPlan(),
+        schema: SYNTHETIC_SCHEMA,
+        tables: syntheticTables(),
+        everyMoment: false,
+      });
+      const seen = divergences.map(({ difference }) => JSON.stringify(difference));
+      expect(seen.some((text) => text.includes("appended"))).toBe(true);
+    },
+    5 * MINUTES,
+  );
 });

@@ -128,7 +128,22 @@ export function syntheticPlan(schema = SYNTHETIC_SCHEMA): Plan {
   ]);
 }
 
-/** The handlers of the synthetic plan: idempotent, as every handler must be. */
+/** A plan that breaks a rule: its handler is not idempotent, so that a kill after it shows. */
+export function brokenPlan(): Plan {
+  return plan("broken", [
+    {
+      kind: "call",
+      id: "append",
+      title: "Append a row, each time",
+      handler: "append",
+      version: 1,
+      argument: null,
+      undo: { kind: "nothing" },
+    },
+  ]);
+}
+
+/** The handlers of these plans: `note` is idempotent, as every handler must be, and `append` is not. */
 export function handlersFor(schema = SYNTHETIC_SCHEMA): Readonly<Record<string, Handler>> {
   return {
     note: {
@@ -138,6 +153,12 @@ export function handlersFor(schema = SYNTHETIC_SCHEMA): Readonly<Record<string, 
           `INSERT INTO ${ident(schema)}.calls VALUES (${literal(JSON.stringify(argument))})
            ON CONFLICT DO NOTHING`,
         );
+      },
+    },
+    append: {
+      version: 1,
+      run: async (_, { executor }) => {
+        await executor.query(`INSERT INTO ${ident(schema)}.effects VALUES ('appended')`);
       },
     },
   };
