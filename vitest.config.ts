@@ -11,7 +11,8 @@ export default defineConfig({
     pool: "forks",
     // Most tests wait for a server more than they compute; by default two cores get one worker.
     maxWorkers: availableParallelism() + 1,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // A limit for what hangs, not a measure of what is slow.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Plan } from "./step.ts";
+import type { Plan, Step } from "./step.ts";
 
 /**
  * The content of a plan as one short text: two plans with the same hash do the same.
@@ -8,16 +8,21 @@ import type { Plan } from "./step.ts";
  * order of keys does not count either, since a plan comes back from `jsonb` in another order.
  */
 export function hashPlan(plan: Plan): string {
-  return createHash("sha256").update(canonical(plan)).digest("hex").slice(0, 32);
+  const content = { ...plan, steps: plan.steps.map(withoutWords) };
+  return createHash("sha256").update(canonical(content)).digest("hex").slice(0, 32);
 }
 
-const WORDS = new Set(["title", "question"]);
+/** A step without its words. Inside it, in the argument of a call, the same keys are content. */
+function withoutWords(step: Step): object {
+  const words = step.kind === "gate" ? ["title", "question"] : ["title"];
+  return Object.fromEntries(Object.entries(step).filter(([key]) => !words.includes(key)));
+}
 
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
   if (typeof value === "object" && value !== null)
     return `{${Object.entries(value)
-      .filter(([key, part]) => part !== undefined && !WORDS.has(key))
+      .filter(([, part]) => part !== undefined)
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([key, part]) => `${JSON.stringify(key)}:${canonical(part)}`)
       .join(",")}}`;

@@ -46,8 +46,16 @@ export function validatePlan({ format, name, steps }: Plan): void {
       message: `plan "${name}" has no steps`,
       hint: "Hand over at least one step: plan(name, [step, …]).",
     });
+  if (JSON.stringify(steps).includes("\\u0000"))
+    throw new UnderpinError({
+      code: "invalidInput",
+      message: `plan "${name}" holds a NUL character`,
+      hint: "PostgreSQL cannot store it: remove the character.",
+    });
   const seen = new Set<string>();
-  for (const { id } of steps) {
+  for (const step of steps) {
+    const { id } = step;
+    refuseMalformed(name, step);
     if (seen.has(id))
       throw new UnderpinError({
         code: "invalidInput",
@@ -56,4 +64,31 @@ export function validatePlan({ format, name, steps }: Plan): void {
       });
     seen.add(id);
   }
+}
+
+const KINDS: readonly unknown[] = ["sql", "check", "gate", "call", "backfill"];
+const RULES: readonly unknown[] = ["inside", "outside", "commitAfter"];
+
+/** What types tell in TypeScript, for a plan that comes from JSON or JavaScript. */
+function refuseMalformed(planName: string, step: Step): void {
+  const given: unknown = step;
+  const { id, kind, undo, transaction, probe } = given as Record<string, unknown>;
+  const wrong =
+    typeof id !== "string" || id === ""
+      ? "has no id"
+      : !KINDS.includes(kind)
+        ? `is of the unknown kind ${JSON.stringify(kind)}`
+        : typeof undo !== "object" || undo === null
+          ? "has no undo"
+          : (kind === "sql" || kind === "check") && !RULES.includes(transaction)
+            ? `has the unknown transaction rule ${JSON.stringify(transaction)}`
+            : transaction === "outside" && (typeof probe !== "object" || probe === null)
+              ? "runs outside a transaction and has no probe"
+              : undefined;
+  if (wrong !== undefined)
+    throw new UnderpinError({
+      code: "invalidInput",
+      message: `a step of plan "${planName}" (${String(id)}) ${wrong}`,
+      hint: "See the type Step: its kinds are sql, check, gate, call and backfill; nothing was run.",
+    });
 }

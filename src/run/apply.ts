@@ -86,6 +86,7 @@ function notBegun(plan: Plan): RunRecord {
     plan,
     state: "running",
     pauseRequested: false,
+    undoUpTo: null,
     startedAt: "",
     changedAt: "",
     steps: plan.steps.map(({ id }) => ({ id, state: "pending", attempts: 0, error: null })),

@@ -1,18 +1,14 @@
-import { isRetryable, toError } from "../errors.ts";
 import type { Queryable } from "../executor/executor.ts";
 import type { BackfillStep } from "../plan/step.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
-import { backoffMs, sleep } from "./backoff.ts";
+import { sleep } from "./backoff.ts";
 import { checkCancelled, marker, type RunContext } from "./context.ts";
 import { StepFailed } from "./failure.ts";
 import { fenceSql, refuseLostLease } from "./lease.ts";
-import { refuseHiddenRows } from "./row-security.ts";
+import { refuseOverLockBudget } from "./preflight.ts";
+import { retryOnLocks } from "./retry.ts";
+import { showAllRows } from "./row-security.ts";
 import { transactionSettingsSql } from "./settings.ts";
-
-const LONGEST_REST_MS = 15_000;
-
-/** How often one batch is tried before the step fails. */
-const BATCH_TRIES = 10;
 
 /** How a backfill ended: all rows are done, or the run was paused between two batches. */
 export type BackfillOutcome = "done" | "paused";
@@ -28,13 +24,17 @@ export async function runBackfill(
   context: RunContext,
   step: BackfillStep,
   isPaused: () => Promise<boolean>,
+  progressed: () => void,
 ): Promise<BackfillOutcome> {
   const { executor, emit, signal } = context;
+  const lock = { ...step.table, mode: "rowExclusive", partitions: true } as const;
+  await refuseOverLockBudget(executor, [lock], 0, step.id);
   emit({ type: "stepStarted", step: step.id, title: step.title, sql: batchSql(step, true) });
   const rowsEstimated = await readEstimate(executor, step);
   for (;;) {
     checkCancelled(context);
     const batch = await runBatch(context, step);
+    progressed();
     emit({ type: "progress", step: step.id, rowsChanged: batch.rowsChanged, rowsEstimated });
     if (batch.done) return "done";
     if (await isPaused()) return "paused";
@@ -65,20 +65,13 @@ type RangeRow = Readonly<Record<"done" | "rows_changed", string>> & {
   readonly reached: string | null;
 };
 
-async function runBatch(context: RunContext, step: BackfillStep): Promise<Batch> {
-  const { executor, settings, emit, signal } = context;
-  for (let attempt = 1; ; attempt++) {
-    checkCancelled(context);
-    try {
-      return await executor.transaction((tx) => changeBatch(context, tx, step));
-    } catch (error) {
-      if (!isRetryable(error) || attempt === BATCH_TRIES) throw error;
-      const restMs = backoffMs(attempt, settings.retryDelayMs, LONGEST_REST_MS);
-      const reason = toError(error).message;
-      emit({ type: "retrying", step: step.id, attempt, reason, restMs });
-      await sleep(restMs, signal);
-    }
-  }
+/** A batch takes weak locks only; what it waits for is rows, and who holds rows of the table is a suspect. */
+function runBatch(context: RunContext, step: BackfillStep): Promise<Batch> {
+  const suspects = [{ ...step.table, mode: "accessExclusive", partitions: true }] as const;
+  const sql = batchSql(step, true);
+  return retryOnLocks(context, { step: step.id, sql, locks: [], suspects }, () =>
+    context.executor.transaction((tx) => changeBatch(context, tx, step)),
+  );
 }
 
 async function changeBatch(context: RunContext, tx: Queryable, step: BackfillStep): Promise<Batch> {
@@ -86,12 +79,12 @@ async function changeBatch(context: RunContext, tx: Queryable, step: BackfillSte
   const ranges = `${ident(lease.schema)}.backfill_ranges`;
   refuseLostLease(
     await tx.query(
-      `${transactionSettingsSql(context, { statementMs: 0, strong: false })}; ${fenceSql(lease)}`,
+      `${transactionSettingsSql(context, { statementMs: 0, blocking: true })}; ${fenceSql(lease)}`,
     ),
     lease,
   );
   const table = step.table;
-  await refuseHiddenRows(
+  await showAllRows(
     tx,
     [
       { ...table, access: "read" },

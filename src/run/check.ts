@@ -5,17 +5,24 @@ import type { CheckStep } from "../plan/step.ts";
 /** How many of the rows that a check found are shown. */
 const EVIDENCE_ROWS = 5;
 
-/** Runs a check's query; throws `checkFailed` with the evidence when it does not hold. */
-export async function runCheck(db: Queryable, check: CheckStep, marker: string): Promise<void> {
-  const rows = await db.query(`${marker}${check.sql}`);
-  if (check.expect === "noRows") {
-    if (rows.length > 0) throw failed(check, `found ${rows.length} rows, first: ${evidence(rows)}`);
+/** Runs a check's query in its transaction; throws `checkFailed` with the evidence when it does not hold. */
+export async function runCheck(tx: Queryable, check: CheckStep, marker: string): Promise<void> {
+  const { sql, expect } = check;
+  if (expect === "noRows") {
+    // A cursor: of a million rows that should not be there, a few are shown.
+    await tx.query(`DECLARE underpin_check NO SCROLL CURSOR FOR ${marker}${sql}`);
+    const rows = await tx.query(`FETCH ${EVIDENCE_ROWS + 1} FROM underpin_check`);
+    await tx.query("CLOSE underpin_check");
+    if (rows.length > EVIDENCE_ROWS)
+      throw failed(check, `found more than ${EVIDENCE_ROWS} rows, first: ${evidence(rows)}`);
+    if (rows.length > 0) throw failed(check, `found rows: ${evidence(rows)}`);
     return;
   }
-  const { atLeast, atMost } = check.expect;
+  const rows = await tx.query(`${marker}${sql}`);
+  const { atLeast, atMost } = expect;
   const value = Object.values(rows[0] ?? {})[0];
-  const figure = typeof value === "bigint" ? Number(value) : Number(value ?? Number.NaN);
-  if (rows.length !== 1 || value === null || Number.isNaN(figure))
+  const figure = typeof value === "number" ? value : Number.parseFloat(String(value));
+  if (rows.length !== 1 || !Number.isFinite(figure))
     throw failed(check, `needs one row with a number, got ${rows.length} rows: ${evidence(rows)}`);
   if (atLeast !== undefined && figure < atLeast)
     throw failed(check, `found ${figure}, expected at least ${atLeast}`);

@@ -5,6 +5,7 @@ import { ident } from "../sql/quote.ts";
 export interface Claim {
   readonly step: string;
   readonly pid: number;
+  /** Seconds since 1970, as text. */
   readonly backendStart: string;
   readonly backend:
     | "gone"
@@ -30,7 +31,7 @@ export async function readClaims(
 ): Promise<readonly Claim[]> {
   const [row] = await db.query<{ json: string }>(
     `SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
-       'step', s.id, 'pid', s.backend_pid, 'backendStart', s.backend_start::text,
+       'step', s.id, 'pid', s.backend_pid, 'backendStart', extract(epoch FROM s.backend_start)::text,
        'backend', CASE
          WHEN a.pid IS NULL THEN 'gone'
          WHEN a.backend_start IS NULL THEN 'unknown'

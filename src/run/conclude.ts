@@ -54,6 +54,7 @@ export async function conclude(
   );
   return reportOf(run ?? unreadable(context), outcome, {
     ranHere: true,
+    undoing: finished !== "applied",
     ...(failure === undefined ? {} : { failure }),
     ...(end.gate === undefined ? {} : { gate: end.gate }),
   });
@@ -103,11 +104,20 @@ async function journalFailure(
   await writeStep(executor, lease, runId, step.id, { state, failure });
 }
 
+interface ReportDetails {
+  readonly ranHere: boolean;
+  readonly failure?: Failure;
+  /** The gate that waits. */
+  readonly gate?: string;
+  /** Whether the way is back. @default false */
+  readonly undoing?: boolean;
+}
+
 /** The report of a run as the journal has it. */
 export function reportOf(
   run: RunRecord,
   outcome: Outcome,
-  { ranHere, failure, gate }: { ranHere: boolean; failure?: Failure; gate?: string },
+  { ranHere, failure, gate, undoing = false }: ReportDetails,
 ): Report {
   const titles = new Map(run.plan.steps.map(({ id, title }) => [id, title]));
   return {
@@ -124,7 +134,7 @@ export function reportOf(
       }),
     ),
     ...(failure === undefined ? {} : { failure }),
-    next: whatNext(run.name, outcome, gate),
+    next: undoing ? whatNextBack(run.name, outcome) : whatNext(run.name, outcome, gate),
   };
 }
 
@@ -159,6 +169,18 @@ function whatNext(name: string, outcome: Outcome, gate: string | undefined): str
   }
 }
 
+function whatNextBack(name: string, outcome: Outcome): string {
+  const quoted = JSON.stringify(name);
+  switch (outcome) {
+    case "cancelled":
+      return `Go on taking it back with undo(db, ${quoted}): it goes as far as was asked.`;
+    case "failed":
+      return `Mend the cause, then undo(db, ${quoted}): it goes on from the failed step, as far as was asked.`;
+    default:
+      return whatNext(name, outcome, undefined);
+  }
+}
+
 /** When the journal cannot be read at the end, nothing is known of the steps. */
 function unreadable({ runId, planName }: RunContext): RunRecord {
   return {
@@ -168,6 +190,7 @@ function unreadable({ runId, planName }: RunContext): RunRecord {
     plan: { format: 1, name: planName, steps: [] },
     state: "running",
     pauseRequested: false,
+    undoUpTo: null,
     startedAt: "",
     changedAt: "",
     steps: [],

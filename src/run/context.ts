@@ -1,4 +1,3 @@
-import { UnderpinError } from "../errors.ts";
 import type { Executor } from "../executor/executor.ts";
 import type { Observer } from "./events.ts";
 import type { Lease } from "./lease.ts";
@@ -46,13 +45,4 @@ export function isCancelled(error: unknown, signal: AbortSignal | undefined): bo
 /** The comment that leads every statement, so that `pg_stat_activity` tells what runs. */
 export function marker({ planName }: Pick<RunContext, "planName">, step: string): string {
   return `/* underpin ${`${planName} ${step}`.replaceAll("*/", "* /").replaceAll("/*", "/ *")} */ `;
-}
-
-/** An error for what should be impossible, so that it is found where it happens. */
-export function unreachable(value: never): never {
-  throw new UnderpinError({
-    code: "invalidInput",
-    message: `unknown value ${JSON.stringify(value)}`,
-    hint: "The plan was made by a newer underpin: npm install underpin@latest",
-  });
 }

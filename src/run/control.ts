@@ -7,6 +7,7 @@ import { readLiveRun, type RunRecord } from "./journal.ts";
 import { DEFAULT_RUN_OPTIONS, type RunOptions } from "./options.ts";
 import { prepare, type Prepared } from "./prepare.ts";
 import type { Report } from "./report.ts";
+import { undo } from "./undo.ts";
 import { statesOf } from "./unit.ts";
 
 /** Where the run's own tables are. */
@@ -22,11 +23,11 @@ export async function pause(
 ): Promise<void> {
   const prepared = await prepare(db, options);
   const run = await mustBeLive(prepared, name);
-  if (run.state === "applied" || run.state === "undoing") throw notNow(run, "paused");
+  if (run.state === "applied") throw notNow(run, "paused");
   await setPause(prepared, run, true);
 }
 
-/** Takes the pause back and goes on with the run, by the plan that is stored with it. */
+/** Takes the pause back and goes on with the run, there or back, by the plan that is stored with it. */
 export async function resume(
   db: DatabaseLike,
   name: string,
@@ -35,7 +36,7 @@ export async function resume(
   const prepared = await prepare(db, options);
   const run = await mustBeLive(prepared, name);
   await setPause(prepared, run, false);
-  return apply(db, run.plan, options);
+  return run.state === "undoing" ? undo(db, name, options) : apply(db, run.plan, options);
 }
 
 /**

@@ -2,7 +2,7 @@ import { UnderpinError } from "../errors.ts";
 import type { CallStep, GateStep } from "../plan/step.ts";
 import { ident } from "../sql/quote.ts";
 import { forgetRanges, runBackfill } from "./backfill.ts";
-import { checkCancelled, type RunContext } from "./context.ts";
+import { checkCancelled, isCancelled, type RunContext } from "./context.ts";
 import { ofStep, StepFailed } from "./failure.ts";
 import { runInside } from "./inside.ts";
 import { writeStep } from "./journal.ts";
@@ -31,7 +31,7 @@ export async function drive(
     for (const unit of await readUnits()) {
       checkCancelled(context);
       if (await isPaused()) return { kind: "paused" };
-      const stop = await runUnit(context, unit, isPaused).catch((error: unknown) => {
+      const stop = await runUnit(context, unit, isPaused, progressed).catch((error: unknown) => {
         throw ofStep(firstStep(unit), error, context.signal);
       });
       if (stop !== undefined) return stop;
@@ -45,6 +45,7 @@ async function runUnit(
   context: RunContext,
   unit: Unit,
   isPaused: () => Promise<boolean>,
+  progressed: () => void,
 ): Promise<Stop | undefined> {
   switch (unit.kind) {
     case "inside":
@@ -63,7 +64,7 @@ async function runUnit(
       if (unit.fresh) await forgetRanges(context, step);
       await mark(context, step.id, "claimed");
       const startedMs = performance.now();
-      const outcome = await runBackfill(context, step, isPaused);
+      const outcome = await runBackfill(context, step, isPaused, progressed);
       if (outcome === "paused") return { kind: "paused" };
       await mark(context, step.id, "applied");
       const elapsedMs = performance.now() - startedMs;
@@ -97,7 +98,9 @@ async function runCall(context: RunContext, step: CallStep): Promise<void> {
   try {
     await handler.run(argument, { executor: context.executor, signal: context.signal });
   } catch (cause) {
-    throw new StepFailed(id, undefined, cause);
+    // A handler that obeys the signal has not failed.
+    if (isCancelled(cause, context.signal)) throw cause;
+    throw new StepFailed(id, undefined, cause, undefined, "host");
   }
   await mark(context, id, "applied");
   context.emit({ type: "stepApplied", step: id, title, elapsedMs: performance.now() - startedMs });

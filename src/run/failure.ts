@@ -8,14 +8,18 @@ export class StepFailed extends Error {
   readonly step: string;
   readonly sql: string | undefined;
   readonly blockers: readonly Blocker[] | undefined;
+  /** Whose failure it is. What a handler of the host cannot reach is no lost connection of ours. */
+  readonly origin: "database" | "host";
 
   constructor(
     step: string,
     sql: string | undefined,
     cause: unknown,
     blockers?: readonly Blocker[],
+    origin: "database" | "host" = "database",
   ) {
     super(toError(cause).message, { cause });
+    this.origin = origin;
     this.step = step;
     this.sql = sql;
     this.blockers = blockers;

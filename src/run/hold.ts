@@ -2,7 +2,7 @@ import { isConnectionError, isUnderpinError } from "../errors.ts";
 import type { Executor } from "../executor/executor.ts";
 import { sleep } from "./backoff.ts";
 import type { RunContext } from "./context.ts";
-import { acquireLease, beat, releaseLease, type Lease } from "./lease.ts";
+import { acquireLease, beat, newOwner, releaseLease, type Lease } from "./lease.ts";
 import { acrossConnections } from "./reconnect.ts";
 
 /** How the lease of a plan name is sought. */
@@ -31,8 +31,9 @@ export async function holdLease<T>(
     const waited = told !== undefined;
     const answer = await acrossConnections(options, () => ready(waited));
     if (answer !== undefined) return answer;
+    const owner = newOwner();
     const acquired = await acrossConnections(options, () =>
-      acquireLease(executor, runSchema, name, leaseMs),
+      acquireLease(executor, runSchema, name, leaseMs, owner),
     );
     if (acquired.kind === "busy") {
       if (whenBusy === "return" || signal?.aborted === true) return busy();

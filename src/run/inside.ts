@@ -1,21 +1,17 @@
-import { isRetryable, sqlStateOf, toError, UnderpinError } from "../errors.ts";
+import { sqlStateOf, UnderpinError } from "../errors.ts";
 import type { Queryable } from "../executor/executor.ts";
-import { blocksWrites } from "../plan/lock.ts";
+import { blocksWrites, lockRank } from "../plan/lock.ts";
 import { ident, literal } from "../sql/quote.ts";
 import { createsOf, locksOf, rowsOf, sqlOf, type Action } from "./action.ts";
-import { backoffMs, sleep } from "./backoff.ts";
-import { describeBlocker, trackOldBlockers, type Blocker } from "./blockers.ts";
 import { runCheck } from "./check.ts";
 import { checkCancelled, marker, type RunContext } from "./context.ts";
 import type { RunEvent } from "./events.ts";
 import { StepFailed } from "./failure.ts";
 import { fenceSql, refuseLostLease } from "./lease.ts";
-import { readBlockers, refuseOverLockBudget } from "./preflight.ts";
-import { refuseHiddenRows } from "./row-security.ts";
+import { refuseOverLockBudget } from "./preflight.ts";
+import { retryOnLocks } from "./retry.ts";
+import { showAllRows } from "./row-security.ts";
 import { transactionSettingsSql } from "./settings.ts";
-
-/** The longest rest between two tries. */
-const LONGEST_REST_MS = 15_000;
 
 /** How often a statement may run into the hold limit before it is called too slow for a strong lock. */
 const SLOW_TRIES = 5;
@@ -27,42 +23,24 @@ const SLOW_TRIES = 5;
  * back, rests so that the queue behind it drains, and tries again within the budget.
  */
 export async function runInside(context: RunContext, actions: readonly Action[]): Promise<void> {
-  const { settings, emit, signal } = context;
+  const { executor, settings, emit } = context;
   const locks = actions.flatMap(locksOf);
   const creates = actions.reduce((sum, action) => sum + createsOf(action), 0);
-  const first = actions[0]?.step.id ?? "";
-  const oldBlockers = trackOldBlockers(settings.lockTimeoutMs);
-  const beganMs = performance.now();
-  for (let attempt = 1, slow = 0; ; attempt++) {
-    checkCancelled(context);
-    const overBudget = performance.now() - beganMs > settings.lockBudgetMs;
-    const restMs = backoffMs(attempt, settings.retryDelayMs, LONGEST_REST_MS);
-    if (attempt === 1) await refuseOverLockBudget(context.executor, locks, creates, first);
-    const blockers = oldBlockers(await readBlockers(context.executor, locks), performance.now());
-    if (blockers.length > 0) {
-      if (overBudget) throw blocked(actions, blockers);
-      emit({ type: "blocked", step: first, blockers, restMs });
-      await sleep(restMs, signal);
-      continue;
-    }
-    const progress: Progress = { action: undefined, strongSinceMs: undefined };
-    try {
-      const done = await context.executor.transaction((tx) =>
-        runActions(context, tx, actions, progress),
-      );
-      for (const event of done) emit(event);
-      return;
-    } catch (error) {
-      const tooSlow = hitHoldLimit(error, progress, settings.lockTimeoutMs);
-      if (tooSlow) slow++;
-      if (!(isRetryable(error) || tooSlow)) throw error;
-      if (slow >= SLOW_TRIES) throw tooLong(context, progress.action, error);
-      if (overBudget) throw blocked(actions, await readBlockers(context.executor, locks), error);
-      const reason = toError(error).message;
-      emit({ type: "retrying", step: progress.action?.step.id ?? first, attempt, reason, restMs });
-      await sleep(restMs, signal);
-    }
-  }
+  const step = actions[0]?.step.id ?? "";
+  await refuseOverLockBudget(executor, locks, creates, step);
+  let progress: Progress = { action: undefined, strongSinceMs: undefined };
+  let slow = 0;
+  const mayPass = (error: unknown): boolean => {
+    if (!hitHoldLimit(error, progress, settings.lockTimeoutMs)) return false;
+    if (++slow >= SLOW_TRIES) throw tooLong(context, progress.action, error);
+    return true;
+  };
+  const sql = actions[0] && sqlOf(actions[0]);
+  const done = await retryOnLocks(context, { step, sql, locks, suspects: locks, mayPass }, () => {
+    progress = { action: undefined, strongSinceMs: undefined };
+    return executor.transaction((tx) => runActions(context, tx, actions, progress));
+  });
+  for (const event of done) emit(event);
 }
 
 interface Progress {
@@ -81,9 +59,12 @@ async function runActions(
   const { lease, emit } = context;
   const settings = transactionSettingsSql(context, {
     statementMs: statementLimitMs(context, actions[0], progress),
-    strong: actions.some(isStrong),
+    blocking: actions.some((action) =>
+      locksOf(action).some(({ mode }) => lockRank(mode) >= lockRank("rowExclusive")),
+    ),
   });
-  refuseLostLease(await tx.query(`${settings}; ${fenceSql(lease)}`), lease);
+  const [fence] = await tx.query<{ began: string }>(`${settings}; ${fenceSql(lease)}`);
+  refuseLostLease(fence === undefined ? [] : [fence], lease);
   const done: RunEvent[] = [];
   for (const [at, action] of actions.entries()) {
     checkCancelled(context);
@@ -92,11 +73,12 @@ async function runActions(
     const sql = sqlOf(action);
     if (sql !== undefined) {
       emit({ type: "stepStarted", step: action.step.id, title: action.step.title, sql });
-      await refuseHiddenRows(tx, rowsOf(action), action.step.id);
+      await showAllRows(tx, rowsOf(action), action.step.id);
       if (isStrong(action)) progress.strongSinceMs ??= performance.now();
       await runOne(context, tx, action, sql);
     }
-    await journal(context, tx, action, statementLimitMs(context, actions[at + 1], progress));
+    const nextLimitMs = statementLimitMs(context, actions[at + 1], progress);
+    await journal(context, tx, action, fence?.began, nextLimitMs);
     done.push({
       type: action.becomes === "applied" ? "stepApplied" : "stepUndone",
       step: action.step.id,
@@ -138,21 +120,35 @@ function statementLimitMs(
   return Math.max(1, Math.round(settings.lockTimeoutMs - (performance.now() - strongSinceMs)));
 }
 
-/** Journals the action, and in the same round trip sets the limit of the next one. */
+/**
+ * Journals the action, and in the same round trip sets the limit of the next one.
+ *
+ * The start of the transaction is compared: a statement that held a COMMIT has ended it, and what follows would be committed
+ * piece by piece.
+ */
 async function journal(
   { lease, runId }: RunContext,
   tx: Queryable,
   { step, becomes }: Action,
+  began: string | undefined,
   nextLimitMs: number,
 ): Promise<void> {
   // Literals, not parameters: a driver asks the server for the types of parameters first, a round trip of its own.
-  await tx.query(
-    `UPDATE ${ident(lease.schema)}.steps
+  const [row] = await tx.query<{ began: string }>(
+    `WITH fence AS (${fenceSql(lease)})
+     UPDATE ${ident(lease.schema)}.steps s
      SET state = ${literal(becomes)}, error = NULL, backend_pid = NULL, backend_start = NULL,
-         attempts = attempts + 1, changed_at = pg_catalog.clock_timestamp()
-     WHERE run_id = ${Number(runId)} AND id = ${literal(step.id)}
-     RETURNING pg_catalog.set_config('statement_timeout', ${literal(String(nextLimitMs))}, true)`,
+         attempts = s.attempts + 1, changed_at = pg_catalog.clock_timestamp()
+     FROM fence WHERE s.run_id = ${Number(runId)} AND s.id = ${literal(step.id)}
+     RETURNING fence.began, pg_catalog.set_config('statement_timeout', ${literal(String(nextLimitMs))}, true)`,
   );
+  refuseLostLease(row === undefined ? [] : [row], lease);
+  if (row?.began !== began)
+    throw new UnderpinError({
+      code: "inDoubt",
+      message: `step "${step.id}" ended the transaction that it ran in`,
+      hint: "Take COMMIT, ROLLBACK and BEGIN out of its SQL: the plan says where transactions end. What it did is committed.",
+    });
 }
 
 /** 57014 is any cancellation: it was our limit if the time is up. The message says so too, but in the server's language. */
@@ -161,26 +157,6 @@ function hitHoldLimit(error: unknown, { strongSinceMs }: Progress, limitMs: numb
     sqlStateOf(error) === "57014" &&
     strongSinceMs !== undefined &&
     performance.now() - strongSinceMs >= limitMs * 0.95
-  );
-}
-
-function blocked(
-  actions: readonly Action[],
-  blockers: readonly Blocker[],
-  cause?: unknown,
-): StepFailed {
-  const step = actions[0]?.step.id ?? "";
-  const who = blockers.map(describeBlocker).join("\n  ");
-  return new StepFailed(
-    step,
-    actions[0] && sqlOf(actions[0]),
-    new UnderpinError({
-      code: "blocked",
-      message: `no lock for step "${step}" within the budget${who === "" ? "" : `; in the way:\n  ${who}`}`,
-      hint: "End those transactions, for example SELECT pg_terminate_backend(pid), or raise lockBudgetMs; then apply again.",
-      cause,
-    }),
-    blockers,
   );
 }
 

@@ -43,6 +43,8 @@ export interface RunRecord {
   readonly plan: Plan;
   readonly state: RunState;
   readonly pauseRequested: boolean;
+  /** How far an undo that is under way goes; null for all of it. */
+  readonly undoUpTo: string | null;
   readonly startedAt: string;
   readonly changedAt: string;
   readonly steps: readonly StepRecord[];
@@ -58,7 +60,7 @@ export async function readRuns(
   const [row] = await db.query<{ json: string }>(
     `SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
        'id', r.id::text, 'name', r.name, 'hash', r.hash, 'plan', r.plan, 'state', r.state,
-       'pauseRequested', r.pause_requested, 'startedAt', r.started_at, 'changedAt', r.changed_at,
+       'pauseRequested', r.pause_requested, 'undoUpTo', r.undo_up_to, 'startedAt', r.started_at, 'changedAt', r.changed_at,
        'steps', (SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
           'id', s.id, 'state', s.state, 'attempts', s.attempts, 'error', s.error) ORDER BY s.ordinal)
         FROM ${s}.steps s WHERE s.run_id = r.id)) ORDER BY r.state = 'undone', r.id DESC),
@@ -120,19 +122,26 @@ export function isForServer({ when }: Step, serverVersionNum: number): boolean {
   return match[1] === ">=" ? major >= Number(match[2]) : major < Number(match[2]);
 }
 
-/** Sets the state of the run; with the fence, in one statement. */
+/**
+ * Sets the state of the run; with the fence, in one statement. An undo that begins forgets a pause of the way there, and
+ * remembers how far it goes.
+ */
 export async function writeRunState(
   db: Queryable,
   lease: Lease,
   runId: string,
   state: RunState,
+  undoUpTo?: string,
 ): Promise<void> {
   const rows = await db.query(
     `WITH fence AS (${fenceSql(lease)})
      UPDATE ${ident(lease.schema)}.runs r
-     SET state = $2::text, changed_at = pg_catalog.clock_timestamp()
+     SET state = $2::text, changed_at = pg_catalog.clock_timestamp(),
+         undo_up_to = CASE WHEN $2::text <> 'undoing' THEN NULL
+           WHEN r.state = 'undoing' THEN r.undo_up_to ELSE $3::text END,
+         pause_requested = r.pause_requested AND NOT ($2::text = 'undoing' AND r.state <> 'undoing')
      FROM fence WHERE r.id = $1::text::bigint RETURNING r.id`,
-    [runId, state],
+    [runId, state, undoUpTo ?? null],
   );
   refuseLostLease(rows, lease);
 }

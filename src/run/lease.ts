@@ -15,13 +15,18 @@ export interface Lease {
   readonly owner: string;
 }
 
+/** A new name for a holder: host, process and a random part. */
+export function newOwner(): string {
+  return `${hostname()}:${process.pid}:${randomBytes(4).toString("hex")}`;
+}
+
 /** What came of trying to get a lease. */
 export type Acquired =
   | { readonly kind: "held"; readonly lease: Lease; readonly terminated: readonly number[] }
   | { readonly kind: "busy"; readonly owner: string };
 
 /**
- * Tries once to get the lease of a plan name. It never blocks on the row: a client that waits on a lock makes
+ * Tries once to get the lease of a plan name. It waits for the row a moment at most: a client that waits on a lock makes
  * CREATE INDEX CONCURRENTLY hang.
  *
  * The row lock tells whether the holder is inside a transaction (it holds FOR KEY SHARE; FOR UPDATE SKIP LOCKED skips it).
@@ -35,11 +40,19 @@ export async function acquireLease(
   schema: string,
   name: string,
   leaseMs: number,
+  owner: string = newOwner(),
 ): Promise<Acquired> {
-  const owner = `${hostname()}:${process.pid}:${randomBytes(4).toString("hex")}`;
   const terminated: number[] = [];
   for (let suspect: Claim | undefined; ; ) {
-    const attempt = await executor.transaction((tx) => takeOver(tx, schema, name, leaseMs, owner));
+    const attempt = await executor
+      .transaction((tx) =>
+        takeOver(tx, { schema, name, leaseMs, owner, limits: limitsSql(executor) }),
+      )
+      .catch((error: unknown): Attempt => {
+        // Somebody else is writing the row this very moment.
+        if (sqlStateOf(error) === "55P03") return { kind: "busy", owner: "another process" };
+        throw error;
+      });
     if (attempt.kind === "held")
       return { kind: "held", lease: { schema, name, token: attempt.token, owner }, terminated };
     if (attempt.kind === "busy") return attempt;
@@ -56,13 +69,28 @@ type Attempt =
   | { readonly kind: "busy"; readonly owner: string }
   | { readonly kind: "frozen"; readonly frozen: Claim };
 
+/**
+ * What keeps a takeover short: it waits a moment for a row that is being written, and a process that is frozen in the
+ * middle of it loses its connection, and with it the row. PGlite spins for ever when an idle limit expires.
+ */
+function limitsSql({ driver }: Executor): string {
+  const idle = "SET LOCAL idle_in_transaction_session_timeout = '5s'";
+  return `SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = '5s'${driver === "pglite" ? "" : `; ${idle}`}`;
+}
+
+interface Takeover {
+  readonly schema: string;
+  readonly name: string;
+  readonly leaseMs: number;
+  readonly owner: string;
+  readonly limits: string;
+}
+
 async function takeOver(
   tx: Queryable,
-  schema: string,
-  name: string,
-  leaseMs: number,
-  owner: string,
+  { schema, name, leaseMs, owner, limits }: Takeover,
 ): Promise<Attempt> {
+  await tx.query(limits);
   const leases = `${ident(schema)}.leases`;
   const expires = `pg_catalog.clock_timestamp() + ${Math.round(leaseMs)} * interval '1 millisecond'`;
   const [created] = await tx.query<{ token: string }>(
@@ -78,10 +106,12 @@ async function takeOver(
     [name],
   );
   if (expired === undefined) {
-    const [held] = await tx.query<{ owner: string }>(
-      `SELECT owner FROM ${leases} WHERE name = $1::text`,
+    const [held] = await tx.query<{ owner: string; token: string }>(
+      `SELECT owner, token::text FROM ${leases} WHERE name = $1::text`,
       [name],
     );
+    // The answer to our own commit was lost with its connection.
+    if (held?.owner === owner) return { kind: "held", token: held.token };
     return { kind: "busy", owner: held?.owner ?? "another process" };
   }
   // A statement of its own: the lock above may have waited for nothing, but a claim that was committed just before it is
@@ -108,18 +138,22 @@ const SECOND_LOOK_MS = 300;
 /** How long a terminated backend may take to be gone. */
 const TERMINATE_MS = 10_000;
 
-/** Terminates the backend of a claim and waits until it is gone. Refuses when this login may not. */
+/** Terminates the backend of a claim and waits until it is gone. Refuses when it may not, or cannot tell. */
 export async function terminateBackend(executor: Executor, claim: Claim): Promise<number> {
-  try {
-    await executor.query(
-      // Only the very backend that made the claim: a process id is used again.
-      `SELECT pg_catalog.pg_terminate_backend(pid, ${TERMINATE_MS}) AS gone
-       FROM pg_catalog.pg_stat_activity WHERE pid = $1::int AND backend_start = $2::text::timestamptz`,
+  const [row] = await executor
+    .query<{ now: string }>(
+      // Only the very backend that made the claim, since a process id is used again; compared as a number, since a time as
+      // text is read by the session's own DateStyle and TimeZone.
+      `SELECT CASE WHEN a.pid IS NULL THEN 'gone' WHEN a.backend_start IS NULL THEN 'unknown'
+         WHEN extract(epoch FROM a.backend_start) <> $2::text::numeric THEN 'gone'
+         WHEN pg_catalog.pg_terminate_backend(a.pid, ${TERMINATE_MS}) THEN 'gone' ELSE 'alive' END AS now
+       FROM (VALUES (1)) AS one (row) LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = $1::int`,
       [claim.pid, claim.backendStart],
-    );
-  } catch (cause) {
-    throw unseenBackend(claim.step, claim, cause);
-  }
+    )
+    .catch((cause: unknown): never => {
+      throw sqlStateOf(cause) === "42501" ? unseenBackend(claim.step, claim, cause) : cause;
+    });
+  if (row?.now !== "gone") throw unseenBackend(claim.step, claim);
   return claim.pid;
 }
 
@@ -134,7 +168,7 @@ function unseenBackend(name: string, { pid, step }: Claim, cause?: unknown): Und
 
 /** The condition that fences every write of a run: put it first in the transaction. Returns one row or, when lost, none. */
 export function fenceSql({ schema, name, token }: Lease): string {
-  return `SELECT token FROM ${ident(schema)}.leases WHERE name = ${literal(name)} AND token = ${Number(token)} FOR KEY SHARE`;
+  return `SELECT token, pg_catalog.now()::text AS began FROM ${ident(schema)}.leases WHERE name = ${literal(name)} AND token = ${Number(token)} FOR KEY SHARE`;
 }
 
 /** Whether the database at the other end knows this very lease. */

@@ -21,8 +21,8 @@ export interface RunOptions {
   /** Schema of the run's own tables. @default "underpin" */
   readonly runSchema?: string;
   /**
-   * The longest that a reader or writer may wait because of one transaction of ours: for a lock that we queue for, and
-   * under one that we hold. More than `deadlock_timeout` (1 s), since autovacuum gives way only after that. @default 2000
+   * The longest that a reader or writer of a table may wait because of one transaction of ours: for a table lock that we queue
+   * for, and under one that we hold. Locks of rows last as long as the statement or batch that changes them. More than `deadlock_timeout` (1 s), since autovacuum gives way only after that. @default 2000
    */
   readonly lockTimeoutMs?: number;
   /** How long to go on trying for one transaction's locks before the run fails with the blockers' names. @default 600_000 */

@@ -1,13 +1,16 @@
 import { isConnectionError, isUnderpinError, UnderpinError } from "../errors.ts";
 import type { Executor, Session } from "../executor/executor.ts";
-import type { Probe, Statement } from "../plan/step.ts";
+import type { Probe, RowAccess, Statement } from "../plan/step.ts";
 import type { Action } from "./action.ts";
 import { readClaims } from "./claims.ts";
-import { checkCancelled, marker, type RunContext } from "./context.ts";
+import { marker, type RunContext } from "./context.ts";
 import { ofStatement, StepFailed, toFailure } from "./failure.ts";
 import { isHeld, refuseLostLease, terminateBackend } from "./lease.ts";
 import { writeStep } from "./journal.ts";
 import { readProbe } from "./probe.ts";
+import { refuseOverLockBudget } from "./preflight.ts";
+import { retryOnLocks } from "./retry.ts";
+import { showAllRows } from "./row-security.ts";
 import { outsideSettings } from "./settings.ts";
 import { waitForOldTransactions, watch } from "./watchdog.ts";
 
@@ -27,35 +30,60 @@ export async function runOutside(
 ): Promise<void> {
   const { emit } = context;
   const { id, title } = action.step;
-  checkCancelled(context);
-  const executor = context.direct ?? context.executor;
   if (claimedBefore) await endLeftBackends(context);
-  await waitForOldTransactions(context, id, statement.locks);
+  await refuseOverLockBudget(context.executor, statement.locks, statement.creates ?? 0, id);
   const startedMs = performance.now();
-  await executor.session(async (session) => {
-    await refusePooler(session, executor, id);
-    await refuseOtherDatabase(context, session);
-    await writeStep(session, context.lease, context.runId, id, {
-      state: "claimed",
-      backend: "this",
-    });
-    try {
-      const mayBeThere = claimedBefore || action.becomes === "undone";
-      if ((await resolve(context, session, id, statement.probe, mayBeThere)) === "absent") {
-        emit({ type: "stepStarted", step: id, title, sql: statement.sql });
-        await execute(context, session, id, statement.sql);
-      }
-    } catch (cause) {
-      const failed = ofStatement(id, statement.sql, cause);
-      if (!isConnectionError(cause))
-        // A clean-up that fails leaves the claim, and the next apply asks the catalog: the first failure is the news.
-        await cleanUp(context, session, action, statement.probe, failed).catch(() => {});
-      throw failed;
-    }
-    await writeStep(session, context.lease, context.runId, id, { state: action.becomes });
+  let tried = claimedBefore;
+  const trial = { step: id, sql: statement.sql, locks: [], suspects: statement.locks };
+  await retryOnLocks(context, trial, async () => {
+    const mayBeThere = tried || action.becomes === "undone";
+    await waitForOldTransactions(context, id, statement.locks);
+    tried = true;
+    await runOnce(context, action, statement, mayBeThere);
   });
   const type = action.becomes === "applied" ? "stepApplied" : "stepUndone";
   emit({ type, step: id, title, elapsedMs: performance.now() - startedMs });
+}
+
+async function runOnce(
+  context: RunContext,
+  action: Action,
+  statement: OutsideStatement,
+  mayBeThere: boolean,
+): Promise<void> {
+  const { lease, runId } = context;
+  const { id, title } = action.step;
+  const { probe, sql, rows } = statement;
+  await withDirect(context, id, async (session) => {
+    await writeStep(session, lease, runId, id, { state: "claimed", backend: "this" });
+    try {
+      if ((await resolve(context, session, id, probe, mayBeThere)) === "absent") {
+        context.emit({ type: "stepStarted", step: id, title, sql });
+        await execute(context, session, id, sql, rows);
+      }
+    } catch (cause) {
+      const failed = ofStatement(id, sql, cause);
+      if (!isConnectionError(cause))
+        // A clean-up that fails leaves the claim, and the next apply asks the catalog: the first failure is the news.
+        await cleanUp(context, session, action, probe, failed).catch(() => {});
+      throw failed;
+    }
+    await writeStep(session, lease, runId, id, { state: action.becomes });
+  });
+}
+
+/** A connection of its own to the database of the run, past any pooler. */
+function withDirect<T>(
+  context: RunContext,
+  step: string,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const executor = context.direct ?? context.executor;
+  return executor.session(async (session) => {
+    await refusePooler(session, executor, step);
+    await refuseOtherDatabase(context, session);
+    return work(session);
+  });
 }
 
 /**
@@ -68,17 +96,12 @@ export async function settleClaim(
   { probe }: OutsideStatement,
 ): Promise<void> {
   await endLeftBackends(context);
-  const executor = context.direct ?? context.executor;
-  await executor.session(async (session) => {
-    await refusePooler(session, executor, step);
-    await refuseOtherDatabase(context, session);
-    await writeStep(session, context.lease, context.runId, step, {
-      state: "claimed",
-      backend: "this",
-    });
-    const state =
-      (await resolve(context, session, step, probe, true)) === "done" ? "applied" : "undone";
-    await writeStep(session, context.lease, context.runId, step, { state });
+  const { lease, runId } = context;
+  await withDirect(context, step, async (session) => {
+    await writeStep(session, lease, runId, step, { state: "claimed", backend: "this" });
+    const found = await resolve(context, session, step, probe, true);
+    const state = found === "done" ? "applied" : "undone";
+    await writeStep(session, lease, runId, step, { state });
   });
 }
 
@@ -88,10 +111,12 @@ async function execute(
   session: Session,
   step: string,
   sql: string,
+  rows: readonly RowAccess[] = [],
 ): Promise<void> {
-  await session.withSettings(outsideSettings(context), () =>
-    watch(context, session, step, () => session.query(`${marker(context, step)}${sql}`)),
-  );
+  await session.withSettings(outsideSettings(context), async () => {
+    await showAllRows(session, rows, step, false);
+    await watch(context, session, step, () => session.query(`${marker(context, step)}${sql}`));
+  });
 }
 
 /** Asks the catalog what is there, clears a broken rest, and says whether the statement is still to be run. */

@@ -9,7 +9,8 @@ import type { Blocker } from "./blockers.ts";
  * Looks at who holds what a transaction is about to queue for, before it queues.
  *
  * A waiting ACCESS EXCLUSIVE blocks every later reader, so the way not to make readers wait for a long transaction is not
- * to stand in the queue behind it. Autovacuum is left out since it gives way to whoever waits. Prepared transactions hold
+ * to stand in the queue behind it. Autovacuum is left out since it gives way to whoever waits,
+ * but for the one that prevents wraparound. Prepared transactions hold
  * locks without a process.
  */
 export async function readBlockers(
@@ -57,7 +58,7 @@ JOIN ${conflictSql}
 JOIN pg_catalog.pg_class c ON c.oid = t.oid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
-WHERE coalesce(a.backend_type, '') <> 'autovacuum worker'`;
+WHERE coalesce(a.backend_type, '') <> 'autovacuum worker' OR a.query LIKE '%to prevent wraparound%'`;
 
 /** How many locks one transaction takes, and how many the server has room for. */
 export interface LockBudget {

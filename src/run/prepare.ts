@@ -1,3 +1,4 @@
+import { UnderpinError } from "../errors.ts";
 import { toExecutor, type DatabaseLike } from "../executor/connect.ts";
 import type { Executor } from "../executor/executor.ts";
 import type { Settings } from "./context.ts";
@@ -23,6 +24,7 @@ export async function prepare(db: DatabaseLike, options: RunOptions): Promise<Pr
       .filter(([, value]) => value !== undefined),
   ) as Partial<Settings>;
   const settings: Settings = { ...DEFAULT_RUN_OPTIONS, ...given };
+  refuseNoDuration(settings);
   const { versionNum } = await ensureRunSchema(executor, settings.runSchema);
   return {
     executor,
@@ -31,4 +33,15 @@ export async function prepare(db: DatabaseLike, options: RunOptions): Promise<Pr
     versionNum,
     emit: safeObserver(options.onEvent),
   };
+}
+
+/** To PostgreSQL a limit of 0 is none, and none is what this engine is there to prevent. */
+function refuseNoDuration(settings: Settings): void {
+  for (const [name, value] of Object.entries(settings))
+    if (typeof value === "number" && !(Number.isFinite(value) && value > 0))
+      throw new UnderpinError({
+        code: "invalidInput",
+        message: `${name} is ${value}: it must be a number of milliseconds above 0`,
+        hint: `Leave it out for its default: DEFAULT_RUN_OPTIONS.${name}.`,
+      });
 }

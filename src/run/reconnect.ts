@@ -1,6 +1,7 @@
 import { isConnectionError, toError } from "../errors.ts";
 import { backoffMs, sleep } from "./backoff.ts";
 import type { RunContext } from "./context.ts";
+import { StepFailed } from "./failure.ts";
 
 const FIRST_REST_MS = 250;
 const LONGEST_REST_MS = 5_000;
@@ -25,10 +26,14 @@ export async function acrossConnections<T>(
     attempt = 1;
   };
   for (;;) {
+    const triedMs = performance.now();
     try {
       return await work(progressed);
     } catch (error) {
-      if (!isConnectionError(error)) throw error;
+      const ofHost = error instanceof StepFailed && error.origin === "host";
+      if (ofHost || !isConnectionError(error)) throw error;
+      // A try that ran for a while had a connection: this is another loss.
+      if (performance.now() - triedMs > LONGEST_REST_MS) progressed();
       lostSinceMs ??= performance.now();
       if (performance.now() - lostSinceMs > settings.reconnectBudgetMs) throw error;
       const restMs = backoffMs(attempt, FIRST_REST_MS, LONGEST_REST_MS);

@@ -21,21 +21,23 @@ interface AppliedPolicy {
 }
 
 /**
- * Makes sure, inside the step's own transaction and as its role, that row security hides no row from it.
+ * Makes sure, as the executing role, that row security hides no row from a step: for its transaction, or for its session
+ * when it is not `local`.
  *
  * A table's owner under FORCE whom no policy names sees no rows and gets no error: a backfill updates 0 rows, "no NULL left"
  * passes, and VALIDATE of a foreign key succeeds over an orphan (measured on 15 and 18). Where row security is not active for
  * this role it is switched off, which turns any later silence into an error. Where it is active, every command that the
  * step uses needs an unconditional permissive policy and no restrictive one.
  */
-export async function refuseHiddenRows(
-  transaction: Queryable,
+export async function showAllRows(
+  db: Queryable,
   rows: readonly RowAccess[],
   step: string,
+  local = true,
 ): Promise<void> {
   if (rows.length === 0) return;
   const names = rows.map(({ schema, name }) => ({ schema, name }));
-  const [row] = await transaction.query<{ json: string }>(SECURITY_SQL, [JSON.stringify(names)]);
+  const [row] = await db.query<{ json: string }>(SECURITY_SQL, [JSON.stringify(names)]);
   const relations = JSON.parse(row?.json ?? "[]") as readonly RelationSecurity[];
   for (const wanted of rows) {
     const found = relations.find((r) => r.schema === wanted.schema && r.name === wanted.name);
@@ -45,9 +47,9 @@ export async function refuseHiddenRows(
     for (const needed of command === "a" || command === "r" ? [command] : ["r", command])
       if (!allowsEveryRow(found.policies, needed)) throw hidden(wanted, step);
   }
-  const off = relations.every(({ active }) => !active);
-  // On again for a later step of the same transaction that needs its policy.
-  await transaction.query(`SET LOCAL row_security = ${off ? "off" : "on"}`);
+  // `off` is what the engine sets and what it returns to: only a policy that shows every row is relied on.
+  const on = relations.some(({ active }) => active);
+  await db.query(`SELECT pg_catalog.set_config('row_security', '${on ? "on" : "off"}', ${local})`);
 }
 
 const COMMAND = { read: "r", insert: "a", update: "w", delete: "d" } as const satisfies Record<

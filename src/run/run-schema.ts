@@ -27,7 +27,11 @@ export interface ServerFacts {
  * No advisory lock: a session that blocks on one makes CREATE INDEX CONCURRENTLY deadlock.
  */
 export async function ensureRunSchema(executor: Executor, schema: string): Promise<ServerFacts> {
-  const server = await readServer(executor, schema);
+  const read = () =>
+    readServer(executor, schema).catch((error: unknown): never => {
+      throw sqlStateOf(error) === "42501" ? missingRight(schema, error) : error;
+    });
+  const server = await read();
   if (server.version > HISTORY.length)
     throw new UnderpinError({
       code: "unsupportedServer",
@@ -36,24 +40,30 @@ export async function ensureRunSchema(executor: Executor, schema: string): Promi
     });
   for (let attempt = 1, version = server.version; version < HISTORY.length; attempt++) {
     try {
-      await migrate(executor, schema, version);
+      await migrate(executor, schema, version, server.schemaThere);
     } catch (error) {
       const state = sqlStateOf(error);
-      if (state === "42501") throw missingCreate(schema, error);
+      if (state === "42501") throw missingRight(schema, error);
       if (state === undefined || !CLASHES.has(state) || attempt === ATTEMPTS) throw error;
       await sleep(20 + Math.random() * 80);
     }
-    version = (await readServer(executor, schema)).version;
+    version = (await read()).version;
   }
   return server;
 }
 
-async function migrate(executor: Executor, schema: string, from: number): Promise<void> {
+async function migrate(
+  executor: Executor,
+  schema: string,
+  from: number,
+  schemaThere: boolean,
+): Promise<void> {
   await executor.transaction(async (transaction) => {
     await transaction.query("SET LOCAL lock_timeout = '2s'");
     if (from === 0) {
       await transaction.query(
-        `CREATE SCHEMA IF NOT EXISTS ${ident(schema)};
+        // Even IF NOT EXISTS asks for the right to create schemas.
+        `${schemaThere ? "" : `CREATE SCHEMA IF NOT EXISTS ${ident(schema)};`}
          CREATE TABLE ${ident(schema)}.versions (
            version integer PRIMARY KEY,
            installed_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
@@ -73,6 +83,7 @@ async function migrate(executor: Executor, schema: string, from: number): Promis
 
 interface ServerRow extends ServerFacts {
   readonly version: number;
+  readonly schemaThere: boolean;
 }
 
 async function readServer(executor: Executor, schema: string): Promise<ServerRow> {
@@ -81,10 +92,13 @@ async function readServer(executor: Executor, schema: string): Promise<ServerRow
     replica: string;
     read_only: string;
     there: string;
+    schema_there: string;
   }>(
     `SELECT pg_catalog.current_setting('server_version_num') AS num,
             pg_catalog.current_setting('default_transaction_read_only') AS read_only,
             pg_catalog.pg_is_in_recovery()::text AS replica,
+            (SELECT pg_catalog.count(*) FROM pg_catalog.pg_namespace
+              WHERE nspname = ${literal(schema)})::text AS schema_there,
             (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c
                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
               WHERE n.nspname = ${literal(schema)} AND c.relname = 'versions')::text AS there`,
@@ -109,18 +123,19 @@ async function readServer(executor: Executor, schema: string): Promise<ServerRow
       message: "transactions of this login are read-only by default",
       hint: "ALTER ROLE <this login> SET default_transaction_read_only = off; or use another login for migrations.",
     });
-  if (row.there === "0") return { versionNum, version: 0 };
+  const schemaThere = row.schema_there === "1";
+  if (row.there === "0") return { versionNum, version: 0, schemaThere };
   const [installed] = await executor.query<{ version: string }>(
     `SELECT coalesce(pg_catalog.max(version), 0)::text AS version FROM ${ident(schema)}.versions`,
   );
-  return { versionNum, version: Number(installed?.version ?? 0) };
+  return { versionNum, version: Number(installed?.version ?? 0), schemaThere };
 }
 
-function missingCreate(schema: string, cause: unknown): UnderpinError {
+function missingRight(schema: string, cause: unknown): UnderpinError {
   return new UnderpinError({
     code: "missingRight",
-    message: `this login may not create the run schema ${ident(schema)}: ${toError(cause).message}`,
-    hint: `As the database's owner: CREATE SCHEMA ${ident(schema)} AUTHORIZATION <this login>; or GRANT CREATE ON DATABASE … TO <this login>;`,
+    message: `this login may not create or use the run schema ${ident(schema)}: ${toError(cause).message}`,
+    hint: `As the database's owner: CREATE SCHEMA ${ident(schema)} AUTHORIZATION <this login>; where it is there already: GRANT USAGE, CREATE ON SCHEMA ${ident(schema)} TO <this login>; GRANT ALL ON ALL TABLES IN SCHEMA ${ident(schema)} TO <this login>;`,
     cause,
   });
 }

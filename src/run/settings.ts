@@ -1,6 +1,9 @@
 import { literal } from "../sql/quote.ts";
 import type { RunContext } from "./context.ts";
 
+/** Where row security would hide rows from us, that is an error until a step has been found to see them all. */
+const ROWS_OR_ERROR = "pg_catalog.set_config('row_security', 'off', true)";
+
 /** How long one of our transactions may sit idle when it holds nothing that makes writers wait. */
 const IDLE_WEAK_MS = 60_000;
 
@@ -17,7 +20,7 @@ const LOCK_WAIT_SHARE = 0.9;
  */
 export function transactionSettingsSql(
   { executor, settings, versionNum }: Pick<RunContext, "executor" | "settings" | "versionNum">,
-  { statementMs, strong }: { readonly statementMs: number; readonly strong: boolean },
+  { statementMs, blocking }: { readonly statementMs: number; readonly blocking: boolean },
 ): string {
   const limit = settings.lockTimeoutMs;
   const values: Record<string, number> = {
@@ -26,13 +29,13 @@ export function transactionSettingsSql(
   };
   // PGlite spins for ever when one of its idle limits expires, and nobody waits for its one session.
   if (executor.driver !== "pglite") {
-    values["idle_in_transaction_session_timeout"] = strong ? limit : IDLE_WEAK_MS;
+    values["idle_in_transaction_session_timeout"] = blocking ? limit : IDLE_WEAK_MS;
     if (versionNum >= 170_000) values["transaction_timeout"] = 0;
   }
   const calls = Object.entries(values).map(
     ([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(`${value}ms`)}, true)`,
   );
-  return `SELECT ${calls.join(", ")}`;
+  return `SELECT ${[...calls, ROWS_OR_ERROR].join(", ")}`;
 }
 
 /**
@@ -44,6 +47,7 @@ export function outsideSettings({
   versionNum,
 }: Pick<RunContext, "versionNum">): Readonly<Record<string, string>> {
   return {
+    row_security: "off",
     lock_timeout: "0",
     statement_timeout: "0",
     ...(versionNum >= 170_000 ? { transaction_timeout: "0" } : {}),

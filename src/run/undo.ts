@@ -60,7 +60,7 @@ async function runBackward(
   prepared: Prepared,
   lease: Lease,
   name: string,
-  { handlers = {}, signal, upTo }: UndoOptions,
+  { handlers = {}, signal, upTo: asked }: UndoOptions,
 ): Promise<Report> {
   const { executor, emit } = prepared;
   const run = await mustRead(prepared, name);
@@ -74,6 +74,8 @@ async function runBackward(
     signal,
   };
   const { plan } = run;
+  // Called again after an interruption it goes as far as was asked the first time.
+  const upTo = asked ?? run.undoUpTo ?? undefined;
   emit({
     type: "runStarted",
     plan: name,
@@ -87,7 +89,7 @@ async function runBackward(
       // A claim that the way forward left open is settled first: once the run is `undoing`, a claim is one of the undo.
       if (now.state !== "undoing") {
         await settleClaims(context, now);
-        await writeRunState(executor, lease, run.id, "undoing");
+        await writeRunState(executor, lease, run.id, "undoing", upTo);
       }
       return backwardUnits(plan, await mustRead(prepared, name), upTo);
     }),

@@ -59,7 +59,13 @@ export function stepsToUndo(plan: Plan, run: RunRecord, upTo?: string): readonly
   return plan.steps.slice(from).filter(({ id, kind }) => {
     const state = stateOf(id);
     const partly = kind === "call" || kind === "backfill";
-    return state === "applied" || state === "claimed" || (state === "failed" && partly);
+    // A gate that was confirmed and not passed yet asks again the next time.
+    return (
+      state === "applied" ||
+      state === "claimed" ||
+      state === "confirmed" ||
+      (state === "failed" && partly)
+    );
   });
 }
 

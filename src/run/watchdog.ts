@@ -59,11 +59,13 @@ SELECT coalesce(pg_catalog.json_agg(b), '[]'::json)::text AS json FROM (
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_vacuum p WHERE p.pid = a.pid)
 ) b`;
 
-/** How often the watchdog looks. */
+/** How often the watchdog looks, unless the lock timeout is shorter. */
 const LOOK_MS = 1_000;
 
 /**
- * Watches a statement from another connection, and cancels it when it has waited for others longer than allowed.
+ * Watches a statement from another connection, and cancels it when it has waited for others longer than allowed: where it
+ * queues for a lock that makes readers or writers wait (the second half of DETACH CONCURRENTLY does), the lock timeout; else,
+ * for old transactions, `outsideWaitMs`.
  *
  * On a pool of one there is no other connection: a look stands in the queue until the session is released. So nothing
  * here is awaited, and a look that comes too late does nothing.
@@ -76,7 +78,7 @@ export async function watch<T>(
 ): Promise<T> {
   const { connectPid } = session;
   if (connectPid === undefined) return work();
-  const looking: Looking = { ended: new AbortController(), gaveUpOn: undefined };
+  const looking: Looking = { ended: new AbortController(), gaveUpOn: undefined, queued: false };
   look(context, connectPid, step, looking).catch((error: unknown) => {
     // The statement itself tells what became of it; that nobody watches it is worth a word only while it runs.
     if (!looking.ended.signal.aborted)
@@ -85,9 +87,12 @@ export async function watch<T>(
   try {
     return await work();
   } catch (error) {
-    if (sqlStateOf(error) === "57014" && looking.gaveUpOn !== undefined)
-      throw waitedTooLong(step, looking.gaveUpOn, error);
-    throw error;
+    if (sqlStateOf(error) !== "57014" || looking.gaveUpOn === undefined) throw error;
+    // 55P03 is what a lock timeout of the server's own would have said: it is tried again.
+    const cause = looking.queued
+      ? Object.assign(new Error("lock timeout"), { code: "55P03" })
+      : error;
+    throw waitedTooLong(step, looking.gaveUpOn, cause);
   } finally {
     looking.ended.abort();
   }
@@ -96,6 +101,7 @@ export async function watch<T>(
 interface Looking {
   readonly ended: AbortController;
   gaveUpOn: readonly Blocker[] | undefined;
+  queued: boolean;
 }
 
 async function look(
@@ -105,30 +111,43 @@ async function look(
   looking: Looking,
 ): Promise<void> {
   const ended = looking.ended.signal;
+  const restMs = Math.min(LOOK_MS, Math.max(20, settings.lockTimeoutMs / 4));
   for (let waitingSinceMs: number | undefined; ; ) {
-    await sleep(LOOK_MS, ended);
+    await sleep(restMs, ended);
     const [row] = await executor.query<{ json: string }>(WAITED_FOR_SQL, [pid]);
-    const blockers = JSON.parse(row?.json ?? "[]") as readonly Blocker[];
+    const { blockers, queued } = JSON.parse(row?.json ?? "{}") as Waiting;
     if (ended.aborted) return;
     if (blockers.length === 0) {
       waitingSinceMs = undefined;
       continue;
     }
     waitingSinceMs ??= performance.now();
-    emit({ type: "blocked", step, blockers, restMs: LOOK_MS });
-    if (performance.now() - waitingSinceMs <= settings.outsideWaitMs) continue;
+    emit({ type: "blocked", step, blockers, restMs });
+    // One look may be late by a rest.
+    const limitMs = queued ? settings.lockTimeoutMs - 2 * restMs : settings.outsideWaitMs;
+    if (performance.now() - waitingSinceMs <= limitMs) continue;
     looking.gaveUpOn = blockers;
+    looking.queued = queued;
     await executor.query("SELECT pg_catalog.pg_cancel_backend($1::int)", [pid]);
     return;
   }
 }
 
+interface Waiting {
+  readonly blockers: readonly Blocker[];
+  /** Whether it queues for a lock that makes others wait behind it. */
+  readonly queued: boolean;
+}
+
 const WAITED_FOR_SQL = `
-SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
+SELECT pg_catalog.json_build_object('queued', EXISTS (
+  SELECT FROM pg_catalog.pg_locks l WHERE l.pid = $1::int AND NOT l.granted AND l.locktype = 'relation'
+    AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')),
+'blockers', coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
   'pid', a.pid, 'mode', 'what it waits for', 'relation', 'the whole database', 'role', a.usename,
   'application', a.application_name, 'state', a.state, 'query', a.query, 'transaction', a.pid::text,
   'transactionAgeMs', pg_catalog.round(1000 * extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)))),
-  '[]'::json)::text AS json
+  '[]'::json))::text AS json
 FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids($1::int)) AS b (pid)
 LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid`;
 

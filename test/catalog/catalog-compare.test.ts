@@ -1,3 +1,4 @@
+// Long because: the list of sabotages is one table; cut in two it could not be read as a whole.
 import { beforeAll, describe, expect, it } from "vitest";
 import { canonical, type Canonical } from "../../src/catalog/canonical.ts";
 import { compareCatalogs, type Difference } from "../../src/catalog/compare.ts";

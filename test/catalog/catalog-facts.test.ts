@@ -1,3 +1,4 @@
+// Long because: one database is read once, and every kind of fact is looked at in that reading.
 import { beforeAll, expect, it } from "vitest";
 import { factsOf, readFacts, type Facts } from "../../src/catalog/read-facts.ts";
 import { toExecutor } from "../../src/executor/connect.ts";

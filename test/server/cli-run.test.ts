@@ -77,10 +77,10 @@ onServers("a run on the command line", (server) => {
   });
 
   it("is paused from another process, and resumed", async () => {
-    const running = cli.start(["apply", cli.planFile(fill("paused", 20))], environment);
+    const running = cli.start(["apply", cli.planFile(fill("paused", 150))], environment);
     await running.says("… fill: ");
     const busy = await cli.run(
-      ["apply", cli.planFile(fill("paused", 20)), "--when-busy", "return"],
+      ["apply", cli.planFile(fill("paused", 150)), "--when-busy", "return"],
       environment,
     );
     expect(busy.stdout).toContain("another process runs it");

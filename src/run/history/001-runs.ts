@@ -12,6 +12,7 @@ CREATE TABLE ${s}.runs (
   state text NOT NULL CHECK (state IN
     ('running', 'waiting', 'paused', 'stopped', 'failed', 'applied', 'undoing', 'undone')),
   pause_requested boolean NOT NULL DEFAULT false,
+  undo_up_to text,
   server_version_num integer NOT NULL,
   started_by text NOT NULL DEFAULT SESSION_USER,
   started_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
