@@ -26,6 +26,11 @@ export class StepFailed extends Error {
   }
 }
 
+/** Whether a handler of the host failed, and not the database. */
+export function isOfHost(error: unknown): boolean {
+  return error instanceof StepFailed && error.origin === "host";
+}
+
 /** Adds the statement to a failure, which may know already what was in the way. */
 export function ofStatement(step: string, sql: string, cause: unknown): StepFailed {
   return cause instanceof StepFailed

@@ -74,8 +74,9 @@ type Attempt =
  * middle of it loses its connection, and with it the row. PGlite spins for ever when an idle limit expires.
  */
 function limitsSql({ driver }: Executor): string {
-  const idle = "SET LOCAL idle_in_transaction_session_timeout = '5s'";
-  return `SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = '5s'${driver === "pglite" ? "" : `; ${idle}`}`;
+  const limits = ["SET LOCAL lock_timeout = '500ms'", "SET LOCAL statement_timeout = '5s'"];
+  if (driver !== "pglite") limits.push("SET LOCAL idle_in_transaction_session_timeout = '5s'");
+  return limits.join("; ");
 }
 
 interface Takeover {

@@ -1,7 +1,7 @@
 import { isConnectionError, toError } from "../errors.ts";
 import { backoffMs, sleep } from "./backoff.ts";
 import type { RunContext } from "./context.ts";
-import { StepFailed } from "./failure.ts";
+import { isOfHost } from "./failure.ts";
 
 const FIRST_REST_MS = 250;
 const LONGEST_REST_MS = 5_000;
@@ -30,8 +30,7 @@ export async function acrossConnections<T>(
     try {
       return await work(progressed);
     } catch (error) {
-      const ofHost = error instanceof StepFailed && error.origin === "host";
-      if (ofHost || !isConnectionError(error)) throw error;
+      if (isOfHost(error) || !isConnectionError(error)) throw error;
       // A try that ran for a while had a connection: this is another loss.
       if (performance.now() - triedMs > LONGEST_REST_MS) progressed();
       lostSinceMs ??= performance.now();

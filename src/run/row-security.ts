@@ -1,7 +1,7 @@
 import { UnderpinError } from "../errors.ts";
 import type { Queryable } from "../executor/executor.ts";
 import type { RowAccess } from "../plan/step.ts";
-import { qualified } from "../sql/quote.ts";
+import { literal, qualified } from "../sql/quote.ts";
 
 /** One relation as the executing role meets it. */
 interface RelationSecurity {
@@ -49,7 +49,9 @@ export async function showAllRows(
   }
   // `off` is what the engine sets and what it returns to: only a policy that shows every row is relied on.
   const on = relations.some(({ active }) => active);
-  await db.query(`SELECT pg_catalog.set_config('row_security', '${on ? "on" : "off"}', ${local})`);
+  await db.query(
+    `SELECT pg_catalog.set_config('row_security', ${literal(on ? "on" : "off")}, ${local})`,
+  );
 }
 
 const COMMAND = { read: "r", insert: "a", update: "w", delete: "d" } as const satisfies Record<

@@ -45,6 +45,19 @@ describe("putting a plan together", () => {
   });
 });
 
+describe("a plan from JSON", () => {
+  it.each([
+    ["an unknown kind", { kind: "magic" }, /of the unknown kind "magic"/],
+    ["no undo", { undo: undefined }, /has no undo/],
+    ["an unknown transaction rule", { transaction: "maybe" }, /unknown transaction rule "maybe"/],
+    ["no probe outside a transaction", { transaction: "outside" }, /has no probe/],
+    ["no id", { id: "" }, /has no id/],
+    ["a NUL character", { sql: "SELECT '\0'" }, /holds a NUL character/],
+  ])("is refused whole for a step with %s", (_, change, message) => {
+    expect(() => plan("p", [sql("a"), { ...sql("b"), ...change } as Step])).toThrow(message);
+  });
+});
+
 describe("segmenting", () => {
   it("cuts after commitAfter and around what stands alone, and keeps the order", () => {
     const steps = [sql("a"), sql("b", "commitAfter"), sql("c"), gate, sql("d")];
@@ -95,6 +108,22 @@ describe("the hash of a plan", () => {
     const other = plan("p", [{ ...sql("a"), sql: "SELECT 2" }]);
     expect(hashPlan(words)).toBe(hashPlan(one));
     expect(hashPlan(other)).not.toBe(hashPlan(one));
+  });
+
+  it("counts the words inside the argument of a call as content", () => {
+    const told = (title: string) =>
+      plan("p", [
+        {
+          kind: "call",
+          id: "tell",
+          title: "Tell",
+          handler: "tell",
+          version: 1,
+          argument: { title, question: "same" },
+          undo: { kind: "nothing" },
+        },
+      ]);
+    expect(hashPlan(told("A"))).not.toBe(hashPlan(told("B")));
   });
 
   it("names what is different, step by step", () => {
