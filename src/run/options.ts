@@ -29,7 +29,10 @@ export interface RunOptions {
   readonly lockBudgetMs?: number;
   /** Rest after the first failed try; later ones double, up to 15 s. @default 500 */
   readonly retryDelayMs?: number;
-  /** How long an `outside` statement may wait, before it starts and while it runs, for old transactions. @default 1_800_000 */
+  /**
+   * How long an `outside` statement may wait for old transactions, before it starts and, watched from another connection, while
+   * it runs. On a pool of one nobody can watch it. @default 1_800_000
+   */
   readonly outsideWaitMs?: number;
   /** How long to try to reconnect after the connection was lost. @default 60_000 */
   readonly reconnectBudgetMs?: number;
