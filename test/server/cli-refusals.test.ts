@@ -140,7 +140,7 @@ onServers("a login with few rights", (server) => {
       hint: /CREATE SCHEMA "underpin" AUTHORIZATION/,
     });
     const doctor = await cli.run(["doctor", "--url", url]);
-    expect(doctor.stdout).toMatch(/finding: this login may not create or use the run schema "underpin"/);
+    expect(doctor.stdout).toMatch(/finding: this login may not create the run schema "underpin"/);
     expect(doctor.stdout).toMatch(/without superuser, bypassrls, createdb/);
     expect(doctor.code).toBe(3);
     await expectNothingChanged(server);
