@@ -11,7 +11,7 @@ import { fenceSql, refuseLostLease } from "./lease.ts";
 import { refuseOverLockBudget } from "./preflight.ts";
 import { retryOnLocks } from "./retry.ts";
 import { showAllRows } from "./row-security.ts";
-import { transactionSettingsSql } from "./settings.ts";
+import { holdLimitMs, transactionSettingsSql } from "./settings.ts";
 
 /** How often a statement may run into the hold limit before it is called too slow for a strong lock. */
 const SLOW_TRIES = 5;
@@ -31,7 +31,7 @@ export async function runInside(context: RunContext, actions: readonly Action[])
   let progress: Progress = { action: undefined, strongSinceMs: undefined };
   let slow = 0;
   const mayPass = (error: unknown): boolean => {
-    if (!hitHoldLimit(error, progress, settings.lockTimeoutMs)) return false;
+    if (!hitHoldLimit(error, progress, holdLimitMs(settings))) return false;
     if (++slow >= SLOW_TRIES) throw tooLong(context, progress.action, error);
     return true;
   };
@@ -116,8 +116,10 @@ function statementLimitMs(
   { strongSinceMs }: Progress,
 ): number {
   if (strongSinceMs === undefined)
-    return action !== undefined && isStrong(action) ? settings.lockTimeoutMs : 0;
-  return Math.max(1, Math.round(settings.lockTimeoutMs - (performance.now() - strongSinceMs)));
+    return action !== undefined && isStrong(action)
+      ? Math.max(1, Math.round(holdLimitMs(settings)))
+      : 0;
+  return Math.max(1, Math.round(holdLimitMs(settings) - (performance.now() - strongSinceMs)));
 }
 
 /**

@@ -7,8 +7,16 @@ const ROWS_OR_ERROR = "pg_catalog.set_config('row_security', 'off', true)";
 /** How long one of our transactions may sit idle when it holds nothing that makes writers wait. */
 const IDLE_WEAK_MS = 60_000;
 
-/** How much of the budget one lock wait may use: less than all, so that 55P03 is told apart from a slow statement. */
+/** How much of the lock timeout one lock wait may use: less than the hold limit, so that 55P03 tells it from a slow statement. */
 const LOCK_WAIT_SHARE = 0.9;
+
+/** The rest of the lock timeout is for the server to notice, to roll back, and to wake who waits. */
+const HOLD_SHARE = 0.95;
+
+/** How long one transaction may wait for and hold locks that make writers wait. */
+export function holdLimitMs({ lockTimeoutMs }: RunContext["settings"]): number {
+  return lockTimeoutMs * HOLD_SHARE;
+}
 
 /**
  * The settings of one transaction, as one SELECT to send first in it.
@@ -29,7 +37,9 @@ export function transactionSettingsSql(
   };
   // PGlite spins for ever when one of its idle limits expires, and nobody waits for its one session.
   if (executor.driver !== "pglite") {
-    values["idle_in_transaction_session_timeout"] = blocking ? limit : IDLE_WEAK_MS;
+    values["idle_in_transaction_session_timeout"] = blocking
+      ? Math.max(1, Math.round(holdLimitMs(settings)))
+      : IDLE_WEAK_MS;
     if (versionNum >= 170_000) values["transaction_timeout"] = 0;
   }
   const calls = Object.entries(values).map(
