@@ -1,4 +1,5 @@
 import { ident, qualified } from "../sql/quote.ts";
+import { extensionPath, functionPath, namedPath, partPath, schemaPath } from "./path.ts";
 import type { Facts } from "./read-facts.ts";
 import { words } from "./words.ts";
 
@@ -52,12 +53,11 @@ export function canonical(facts: Facts, { leaveOut = [] }: CanonicalOptions = {}
   const kept = <F extends { readonly schema: string | null }>(list: readonly F[]): readonly F[] =>
     list.filter(({ schema }) => schema === null || !left.has(schema));
 
-  const schemaPath = (name: string) => `schema ${ident(name)}`;
   const relations = new Map<string, string>();
   const relationPath = (schema: string, name: string) =>
     relations.get(qualified(schema, name)) ?? `relation ${qualified(schema, name)}`;
   const named = (kind: string, { schema, name }: { schema: string; name: string }): string => {
-    const path = `${kind} ${qualified(schema, name)}`;
+    const path = namedPath(kind, schema, name);
     relations.set(qualified(schema, name), path);
     return path;
   };
@@ -76,7 +76,7 @@ export function canonical(facts: Facts, { leaveOut = [] }: CanonicalOptions = {}
   ) => {
     for (const fact of kept(list)) {
       const table = relationPath(fact.schema, fact.table);
-      put(`${kind} ${ident(fact.name)} of ${table}`, table, fact, [...NAME, "table"]);
+      put(partPath(kind, fact.name, table), table, fact, [...NAME, "table"]);
     }
   };
   ofTable("column", facts.columns);
@@ -98,13 +98,11 @@ export function canonical(facts: Facts, { leaveOut = [] }: CanonicalOptions = {}
       "parent",
     ]);
   }
-  const functionPath = (schema: string, name: string, signature: string | null) =>
-    `function ${qualified(schema, name)}(${signature ?? ""})`;
   for (const fact of kept(facts.functions)) {
     const path = functionPath(fact.schema, fact.name, fact.signature);
     put(path, schemaPath(fact.schema), fact, [...NAME, "signature"]);
   }
-  const typePath = (schema: string, name: string) => `type ${qualified(schema, name)}`;
+  const typePath = (schema: string, name: string) => namedPath("type", schema, name);
   for (const fact of kept(facts.types))
     put(typePath(fact.schema, fact.name), schemaPath(fact.schema), fact, NAME);
   for (const { on, schema, name, detail, grantee, grantor, ...fact } of kept(facts.grants)) {
@@ -125,7 +123,7 @@ export function canonical(facts: Facts, { leaveOut = [] }: CanonicalOptions = {}
   }
   for (const fact of facts.publications)
     put(`publication ${ident(fact.name)}`, null, fact, ["name"]);
-  for (const fact of facts.extensions) put(`extension ${ident(fact.name)}`, null, fact, ["name"]);
+  for (const fact of facts.extensions) put(extensionPath(fact.name), null, fact, ["name"]);
   for (const { kind, schema, name } of kept(facts.unread))
     put(`${kind} ${name}`, schema === null ? null : schemaPath(schema), {}, []);
   return entries;

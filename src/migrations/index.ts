@@ -1,4 +1,4 @@
 /** Online changes as plans, and their pieces. */
 export { createIndex, type CreateIndexOptions, type IndexPart } from "../recipes/create-index.ts";
 export { setNotNull, type SetNotNullOptions } from "../recipes/set-not-null.ts";
-export { type DrizzleColumn, type DrizzleTable, type TableTarget } from "../recipes/target.ts";
+export { type DrizzleColumn, type DrizzleTable, type TableTarget } from "../plan/target.ts";

@@ -3,7 +3,7 @@ import { plan } from "../plan/plan.ts";
 import type { Plan, RelationName, Step } from "../plan/step.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
 import { shorten } from "../sql/shorten.ts";
-import { columnName, targetOf, type DrizzleColumn, type TableTarget } from "./target.ts";
+import { columnName, targetOf, type DrizzleColumn, type TableTarget } from "../plan/target.ts";
 
 /** One part of an index. */
 export type IndexPart =

@@ -2,7 +2,7 @@ import { plan } from "../plan/plan.ts";
 import type { Lock, Plan, Step } from "../plan/step.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
 import { shorten } from "../sql/shorten.ts";
-import { columnName, targetOf, type DrizzleColumn, type TableTarget } from "./target.ts";
+import { columnName, targetOf, type DrizzleColumn, type TableTarget } from "../plan/target.ts";
 
 /** What to make NOT NULL. */
 export interface SetNotNullOptions extends TableTarget {

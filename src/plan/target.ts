@@ -1,5 +1,5 @@
 import { UnderpinError } from "../errors.ts";
-import type { RelationName } from "../plan/step.ts";
+import type { RelationName } from "./step.ts";
 
 /** A Drizzle table, as far as a recipe looks at it: its name and schema lie behind symbols of the global registry. */
 export type DrizzleTable = { readonly _: { readonly name: string } };

@@ -1,0 +1,64 @@
+import { UnderpinError } from "../errors.ts";
+import { namedPath } from "../catalog/path.ts";
+import { literal, qualified } from "../sql/quote.ts";
+import { databaseObject, type DatabaseObject } from "./object.ts";
+
+/** When a materialized view is refreshed. */
+export interface RefreshScheduleOptions {
+  /** @default "public" */
+  readonly schema?: string;
+  readonly view: string;
+  /** Minutes that divide an hour, hours that divide a day, or a day. */
+  readonly every: `${number} minutes` | `${number} hours` | "1 hour" | "1 day";
+}
+
+/** A schedule, which the catalog cannot hold by itself. */
+export interface RefreshSchedule extends DatabaseObject {
+  readonly kind: "schedule";
+  readonly refresh: Required<RefreshScheduleOptions>;
+}
+
+/**
+ * Refreshes a materialized view CONCURRENTLY, again and again.
+ *
+ * Where the extension `pg_cron` is installed, it does it; many managed servers have none, and there a worker of the host
+ * does. REFRESH … CONCURRENTLY takes EXCLUSIVE on the view, so that reads go on, and needs a unique index on it.
+ *
+ * @example
+ * import { pgRefreshSchedule } from "underpin";
+ *
+ * pgRefreshSchedule({ schema: "app", view: "daily_totals", every: "15 minutes" });
+ */
+export function pgRefreshSchedule(options: RefreshScheduleOptions): RefreshSchedule {
+  const { schema = "public", view, every } = options;
+  const name = literal(`refresh ${schema}.${view}`);
+  const refresh = literal(`REFRESH MATERIALIZED VIEW CONCURRENTLY ${qualified(schema, view)}`);
+  const path = namedPath("materialized view", schema, view);
+  const whereCron = (statement: string) =>
+    `DO $schedule$ BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_cron') THEN ${statement}; END IF; END $schedule$`;
+  const object = databaseObject({
+    kind: "schedule",
+    id: `refresh schedule of ${path}`,
+    create: whereCron(`PERFORM cron.schedule(${name}, ${literal(cronOf(every))}, ${refresh})`),
+    drop: whereCron(
+      `PERFORM cron.unschedule(jobid) FROM cron.job WHERE jobname = ${name} AND database = pg_catalog.current_database()`,
+    ),
+    dependsOn: [path],
+    within: path,
+  });
+  return { ...object, kind: "schedule", refresh: { schema, view, every } };
+}
+
+// 15 minutes: every minute that 15 divides.
+function cronOf(every: RefreshScheduleOptions["every"]): string {
+  const [count = "", unit = ""] = every.split(" ");
+  const n = Number(count);
+  if (unit.startsWith("minute") && 60 % n === 0) return `*/${n} * * * *`;
+  if (unit.startsWith("hour") && 24 % n === 0) return `0 */${n} * * *`;
+  if (unit === "day" && n === 1) return "0 0 * * *";
+  throw new UnderpinError({
+    code: "invalidInput",
+    message: `a schedule cannot be every ${every}: the runs would not be evenly spaced`,
+    hint: "Take minutes that divide 60, hours that divide 24, or 1 day.",
+  });
+}

@@ -1,0 +1,142 @@
+import { sql } from "drizzle-orm";
+import { pgPolicy, type PgPolicy } from "drizzle-orm/pg-core";
+import {
+  COMMANDS,
+  RULES,
+  type AccessData,
+  type Command,
+  type RowClass,
+  type TableRules,
+} from "../definition/access.ts";
+import { literal, qualified } from "../sql/quote.ts";
+import { predicateOf, tenantPredicate } from "./predicate.ts";
+import type { RowClassOf } from "./row-class.ts";
+import type { RulesOf } from "./rules-of.ts";
+
+type GivenRules = RulesOf<string, string, string> & { readonly tenantColumn?: string | null };
+
+/**
+ * The policies of one table: a restrictive floor that no permissive policy can go below, and for each role and command exactly one
+ * permissive policy.
+ *
+ * Two permissive policies would be joined by OR in an order that PostgreSQL does not promise, and both would be computed. Both USING and WITH CHECK
+ * are written out, as raw text: drizzle-kit 0.31 prints a parameter as `$1` and drops what is not SQL.
+ */
+export function policiesOf(
+  access: AccessData,
+  columns: Readonly<Record<string, { readonly name: string }>>,
+  usualTenant: string,
+  given: GivenRules,
+): PgPolicy[] {
+  const nameOf = (property: string) => columns[property]?.name ?? property;
+  const chosen = given.tenantColumn === undefined ? usualTenant : given.tenantColumn;
+  const tenantColumn = chosen === null ? null : nameOf(chosen);
+  const rules = rulesOf(given, Object.keys(access.roles), nameOf);
+  const roles = [...new Set(Object.values(access.roles))];
+  const floor =
+    tenantColumn === null
+      ? []
+      : [
+          policy(
+            "tenant_floor",
+            "restrictive",
+            "all",
+            roles,
+            tenantPredicate(access, tenantColumn),
+          ),
+        ];
+  const policies = [
+    ...floor,
+    ...COMMANDS.flatMap((command) => permissive(access, tenantColumn, command, rules[command])),
+  ];
+  const attached: TableRules = {
+    access: access.schema,
+    tenantColumn,
+    appendOnly: given.appendOnly === true,
+    rules,
+  };
+  // A table whose every rule is `none` has no policy to carry it, and is closed by row security alone.
+  for (const each of policies) Object.defineProperty(each, RULES, { value: attached });
+  return policies;
+}
+
+function permissive(
+  access: AccessData,
+  tenantColumn: string | null,
+  command: Command,
+  byPersona: Readonly<Record<string, RowClass>>,
+): PgPolicy[] {
+  const granted = Object.entries(byPersona).flatMap(([persona, rowClass]) => {
+    const predicate = predicateOf(access, tenantColumn, rowClass);
+    return predicate === null ? [] : [{ persona, predicate }];
+  });
+  if (access.target !== "supabase")
+    return granted.map(({ persona, predicate }) =>
+      policy(
+        `${persona}_${command}`,
+        "permissive",
+        command,
+        [access.roles[persona] ?? persona],
+        predicate,
+      ),
+    );
+  if (granted.length === 0) return [];
+  const persona = `(select ${qualified(access.schema, "current_persona")}())`;
+  const joined = granted
+    .map((each) => `(${persona} = ${literal(each.persona)} and ${each.predicate})`)
+    .join(" or ");
+  return [policy(`authenticated_${command}`, "permissive", command, ["authenticated"], joined)];
+}
+
+function policy(
+  name: string,
+  as: "restrictive" | "permissive",
+  command: Command | "all",
+  to: string[],
+  predicate: string,
+): PgPolicy {
+  const reads = command !== "insert";
+  const writes = command !== "select" && command !== "delete";
+  return pgPolicy(name, {
+    as,
+    for: command,
+    to,
+    ...(reads ? { using: sql.raw(predicate) } : {}),
+    ...(writes ? { withCheck: sql.raw(predicate) } : {}),
+  });
+}
+
+function rulesOf(
+  given: GivenRules,
+  personas: readonly string[],
+  nameOf: (property: string) => string,
+): TableRules["rules"] {
+  const forbidden = given.appendOnly === true ? ["update", "delete"] : [];
+  const of = (command: Command): Readonly<Record<string, RowClass>> =>
+    Object.fromEntries(
+      personas.map((persona) => [
+        persona,
+        forbidden.includes(command)
+          ? { kind: "none" as const }
+          : named(given[command]?.[persona] ?? { kind: "none" }, nameOf),
+      ]),
+    );
+  return {
+    select: of("select"),
+    insert: of("insert"),
+    update: of("update"),
+    delete: of("delete"),
+  };
+}
+
+/** A row class with the column's name in the database. */
+function named(
+  rowClass: RowClassOf<string, string>,
+  nameOf: (property: string) => string,
+): RowClass {
+  if (rowClass.kind === "own" || rowClass.kind === "among")
+    return { ...rowClass, column: nameOf(rowClass.column) };
+  if (rowClass.kind === "anyOf")
+    return { kind: "anyOf", classes: rowClass.classes.map((part) => named(part, nameOf)) };
+  return rowClass;
+}

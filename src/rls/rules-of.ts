@@ -1,0 +1,10 @@
+import type { Command } from "../definition/access.ts";
+import type { RowClassOf } from "./row-class.ts";
+
+/** The rules of one table over the columns `C`: for each command and persona the rows; what is left out is none. */
+export type RulesOf<C extends string, P extends string, L extends string> = {
+  readonly [K in Command]?: { readonly [persona in P]?: RowClassOf<C, L> };
+} & {
+  /** Rows are never changed or deleted, by nobody, the owner included. */
+  readonly appendOnly?: true;
+};
