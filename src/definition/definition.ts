@@ -4,6 +4,7 @@
 import type {
   PgEnum,
   PgMaterializedView,
+  PgPolicy,
   PgRole,
   PgSchema,
   PgSequence,
@@ -23,6 +24,7 @@ export type DrizzleEntity =
   | PgEnum<[string, ...string[]]>
   | PgSequence
   | PgSchema
+  | PgPolicy
   | PgRole;
 
 /** Rows that are there from the beginning. */
