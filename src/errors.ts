@@ -8,6 +8,8 @@
 export type ErrorCode =
   /** A value handed in is not what the function takes. */
   | "invalidInput"
+  /** A definition says what PostgreSQL cannot do, or what would not be safe. */
+  | "invalidDefinition"
   /** The database handle cannot serve (a transaction, a lone client, a mock, …). */
   | "unsupportedDatabase"
   /** The server cannot serve: too old, read-only, or behind a pooler that breaks the step. */

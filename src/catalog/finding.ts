@@ -1,0 +1,15 @@
+/** One thing about a database that a person should look at, and what mends it. */
+export interface Finding {
+  /** What was looked at, as `index-invalid`: stable, for suppressions and SARIF. */
+  readonly check: string;
+  readonly severity: "error" | "warning" | "note";
+  /** The object, by its path in the canonical projection. */
+  readonly object: string;
+  /** What is wrong, with the values. */
+  readonly message: string;
+  /** SQL that mends it; null where a person has to decide. */
+  readonly repair: string | null;
+}
+
+/** Findings, in the order of their objects; empty where all is well. */
+export type Findings = readonly Finding[];

@@ -1,0 +1,133 @@
+import { is } from "drizzle-orm";
+import { isPgEnum, PgTable } from "drizzle-orm/pg-core";
+import { UnderpinError } from "../errors.ts";
+import type { DatabaseObject } from "../objects/object.ts";
+import { qualified } from "../sql/quote.ts";
+import type { AccessData } from "./access.ts";
+import type { Definition, DrizzleEntity, Requirements, Seed } from "./definition.ts";
+import { emit } from "./emit/emit.ts";
+import type { DefinitionFault } from "./fault.ts";
+import { schemeFaults } from "./scheme-faults.ts";
+import type { Scheme } from "./scheme.ts";
+import { seedFaults } from "./seed-faults.ts";
+import { tableFaults } from "./table-faults.ts";
+
+/** What a database should be made of. */
+export interface DefineDatabaseOptions {
+  readonly name: string;
+  /** Everything that the schema exports, by name: tables, views, enums, sequences, schemas, roles. Anything else is ignored. */
+  readonly tables: Readonly<Record<string, unknown>>;
+  readonly objects?: readonly DatabaseObject[];
+  readonly partitions?: readonly Scheme[];
+  readonly access?: AccessData;
+  readonly seeds?: readonly Seed[];
+  readonly requires?: Requirements;
+}
+
+/**
+ * Puts together what a database should be, and refuses what Drizzle's types cannot: in one error that names every table and column.
+ *
+ * @example
+ * import { pgTable, uuid } from "drizzle-orm/pg-core";
+ * import { defineDatabase } from "underpin";
+ *
+ * const notes = pgTable("notes", { id: uuid("id").primaryKey().defaultRandom() });
+ * const definition = defineDatabase({ name: "app", tables: { notes } });
+ * definition.name; // "app"
+ */
+export function defineDatabase(options: DefineDatabaseOptions): Definition {
+  const { name, objects = [], partitions = [], seeds = [], requires = {}, access } = options;
+  const tables = Object.fromEntries(
+    Object.entries(options.tables).filter((entry): entry is [string, DrizzleEntity] =>
+      isEntity(entry[1]),
+    ),
+  );
+  const definition: Definition = {
+    name,
+    tables,
+    objects,
+    partitions,
+    access: access === undefined ? [] : [access],
+    seeds,
+    requires,
+  };
+  refuseFaults(definition);
+  return definition;
+}
+
+/** Throws one error for everything that is wrong. */
+export function refuseFaults(definition: Definition): void {
+  const faults = faultsOf(definition);
+  if (faults.length === 0) return;
+  const lines = faults.map(
+    ({ table, column, what, fix }) =>
+      `  ${table}${column === undefined ? "" : `.${column}`} ${what}. ${fix}`,
+  );
+  throw new UnderpinError({
+    code: "invalidDefinition",
+    message: `the definition "${definition.name}" has ${faults.length === 1 ? "a fault" : `${faults.length} faults`}:\n${lines.join("\n")}`,
+    hint: "Each line says what to write instead.",
+  });
+}
+
+function faultsOf({ tables, partitions, seeds, objects }: Definition): readonly DefinitionFault[] {
+  const entities = Object.values(tables);
+  const own = entities.filter((entity) => is(entity, PgTable));
+  const enums = new Set(
+    entities
+      .filter(isPgEnum)
+      .map(({ schema, enumName }) => qualified(schema ?? "public", enumName)),
+  );
+  const faults = [
+    ...own.flatMap((table) => tableFaults(table, { tables: own, enums })),
+    ...partitions.flatMap((scheme) => schemeFaults(scheme, own)),
+    ...seeds.flatMap((seed) => seedFaults(seed, own)),
+  ];
+  // Only what is sound by itself can be emitted.
+  return faults.length > 0 ? faults : duplicates([...emit(entities, partitions), ...objects]);
+}
+
+function duplicates(objects: readonly DatabaseObject[]): readonly DefinitionFault[] {
+  const seen = new Map<string, DatabaseObject>();
+  const faults: DefinitionFault[] = [];
+  for (const object of objects) {
+    // An extension may be named by several parts.
+    const other = seen.get(object.id);
+    if (other !== undefined && other.create !== object.create)
+      faults.push({
+        table: object.id,
+        what: "is declared twice",
+        fix: "Rename one of them, or give one of the domains another schema.",
+      });
+    seen.set(object.id, object);
+  }
+  return faults;
+}
+
+function isEntity(value: unknown): value is DrizzleEntity {
+  return isPgEnum(value) || DRIZZLE_KINDS.has(entityKindOf(value));
+}
+
+const DRIZZLE_KINDS: ReadonlySet<unknown> = new Set([
+  "PgTable",
+  "PgView",
+  "PgMaterializedView",
+  "PgSequence",
+  "PgSchema",
+  "PgRole",
+  "PgPolicy",
+]);
+
+/** Drizzle marks its classes by a symbol of the global registry, so that another copy's values are known too. */
+function entityKindOf(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return undefined;
+  let at: unknown = Object.getPrototypeOf(value);
+  while (typeof at === "object" && at !== null) {
+    const kind = (at as { constructor?: Record<symbol, unknown> }).constructor?.[ENTITY_KIND];
+    if (DRIZZLE_KINDS.has(kind)) return kind;
+    at = Object.getPrototypeOf(at);
+  }
+  return undefined;
+}
+
+const ENTITY_KIND = Symbol.for("drizzle:entityKind");
