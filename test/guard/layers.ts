@@ -40,7 +40,12 @@ const LAZY = [
   "drizzle-orm/pglite",
   "drizzle-kit",
   "vitest",
+  "zod",
+  "drizzle-zod",
 ];
+
+/** The subpaths that are made of zod, for who asks for them. */
+const VALIDATION = /^src\/schema\/(?:validation\/[^/]+|[^/]+\/validation)\.ts$/;
 
 /** Imports that point down, or at a folder without a place in {@link LAYERS}. */
 export function layerFaults(sources: readonly SourceText[]): string[] {
@@ -64,6 +69,9 @@ export function driverFaults(sources: readonly SourceText[]): string[] {
   return sources
     .flatMap(importsOf)
     .filter(({ kind, specifier }) => kind === "value" && isLazy(specifier))
+    .filter(
+      ({ from, specifier }) => !(VALIDATION.test(from) && /^(?:drizzle-)?zod$/.test(specifier)),
+    )
     .map(({ place, specifier }) => `${place}: ${specifier} is imported for every host`);
 }
 
