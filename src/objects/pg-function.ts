@@ -31,6 +31,11 @@ export interface FunctionOptions {
   readonly leakproof?: boolean;
   /** Settings while it runs beside its search_path: `{ row_security: "off" }`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /**
+   * A procedure that commits. PostgreSQL lets none with a setting of its own do so (2D000): its body says
+   * `SET LOCAL search_path TO ''` first, and again after each COMMIT.
+   */
+  readonly commits?: boolean;
   /** Schemas in which its body may find unqualified names. @default none: every name is qualified */
   readonly searchPath?: readonly string[];
   /** A role that owns it, other than who installs. */
@@ -105,19 +110,18 @@ function definitionOf(options: FunctionOptions, noun: "FUNCTION" | "PROCEDURE"):
     ...(noun === "PROCEDURE"
       ? []
       : [
-          `RETURNS ${returns}`,
           volatility.toUpperCase(),
           `PARALLEL ${(options.parallel ?? "unsafe").toUpperCase()}`,
           ...(options.strict === true ? ["STRICT"] : []),
           ...(options.leakproof === true ? ["LEAKPROOF"] : []),
         ]),
     ...(options.security === "definer" ? ["SECURITY DEFINER"] : []),
-    `SET search_path TO ${path === "" ? "''" : path}`,
+    ...(options.commits === true ? [] : [`SET search_path TO ${path === "" ? "''" : path}`]),
     ...Object.entries(options.settings ?? {}).map(
       ([setting, value]) => `SET ${setting} TO ${literal(value)}`,
     ),
   ];
-  return `CREATE OR REPLACE ${noun} ${qualified(schema, name)}(${argumentList}) LANGUAGE ${language} ${words.join(" ")} AS ${dollarQuoted(body)}`;
+  return `CREATE OR REPLACE ${noun} ${qualified(schema, name)}(${argumentList})${noun === "PROCEDURE" ? "" : ` RETURNS ${returns}`} LANGUAGE ${language} ${words.join(" ")} AS ${dollarQuoted(body)}`;
 }
 
 /** A body between dollar signs, with a tag that is not in it: people read bodies in psql. */
