@@ -5,6 +5,7 @@ import { defineConfig, type Options } from "tsup";
 const entry = {
   index: "src/index.ts",
   "migrations/index": "src/migrations/index.ts",
+  "rls/index": "src/rls/index.ts",
   "testing/index": "src/testing/index.ts",
 };
 

@@ -78,9 +78,12 @@ function foreignKeyFaults(
   const { columns, foreignColumns, foreignTable } = key.reference();
   const faults: DefinitionFault[] = [];
   const other = getTableConfig(foreignTable);
-  columns.forEach((column, at) => {
-    const target = foreignColumns[at];
-    if (target === undefined) return;
+  const ofTable = getTableConfig(key.table).columns;
+  columns.forEach((given, at) => {
+    // A column of the third argument has a name but no type: its getSQLType() calls itself without end.
+    const column = ofTable.find(({ name }) => name === given.name);
+    const target = other.columns.find(({ name }) => name === foreignColumns[at]?.name);
+    if (column === undefined || target === undefined) return;
     const [own, foreign] = [plainType(column), plainType(target)];
     if (own === foreign) return;
     faults.push({

@@ -105,12 +105,7 @@ function accessOf<P extends string, L extends string, T extends string>(
     ...data,
     rules: (t, rules) => {
       const columns = t as Readonly<Record<string, NamedColumn>>;
-      return policiesOf(
-        data,
-        columns,
-        tenantColumn,
-        rules,
-      );
+      return policiesOf(data, columns, tenantColumn, rules);
     },
     with: (bodies) => accessOf({ ...data, lookups: lookupsWith(data, bodies) }, tenantColumn),
   };

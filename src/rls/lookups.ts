@@ -1,9 +1,9 @@
-import { is, sql, Table, type SQL, type SQLWrapper } from "drizzle-orm";
+import { sql, type SQL, type SQLWrapper } from "drizzle-orm";
 import { QueryBuilder } from "drizzle-orm/pg-core";
 import type { AccessData, Lookup } from "../definition/access.ts";
-import { targetOf } from "../plan/target.ts";
 import { qualified } from "../sql/quote.ts";
 import { sqlText } from "../sql/sql-text.ts";
+import { relationsIn } from "./relations-read.ts";
 
 /** Whom a lookup is for. */
 export interface Me {
@@ -30,22 +30,6 @@ export function lookupsWith(
     const body = bodies[lookup.name];
     if (body === undefined) return lookup;
     const query = body(new QueryBuilder(), me).getSQL();
-    return { ...lookup, query: sqlText(query), reads: tablesIn(query) };
+    return { ...lookup, query: sqlText(query), reads: relationsIn(query) };
   });
-}
-
-/** The tables that a query names. */
-function tablesIn(query: SQL): Lookup["reads"] {
-  const found = new Map<string, { schema: string; name: string }>();
-  const visit = (chunk: unknown): void => {
-    if (is(chunk, Table)) {
-      // Not by getTableConfig: at module load a foreign key may point to a table that is declared later.
-      const { schema, name } = targetOf({ table: chunk });
-      found.set(qualified(schema, name), { schema, name });
-    } else if (Array.isArray(chunk)) chunk.forEach(visit);
-    else if (typeof chunk === "object" && chunk !== null && "queryChunks" in chunk)
-      visit(chunk.queryChunks);
-  };
-  visit(query.queryChunks);
-  return [...found.values()];
 }

@@ -45,17 +45,19 @@ export function policiesOf(
             tenantPredicate(access, tenantColumn),
           ),
         ];
-  const policies = [
+  const declared = [
     ...floor,
     ...COMMANDS.flatMap((command) => permissive(access, tenantColumn, command, rules[command])),
   ];
+  // A table that is closed to all says so: the rules need a policy that carries them.
+  const policies =
+    declared.length > 0 ? declared : [policy("closed", "restrictive", "all", roles, "false")];
   const attached: TableRules = {
     access: access.schema,
     tenantColumn,
     appendOnly: given.appendOnly === true,
     rules,
   };
-  // A table whose every rule is `none` has no policy to carry it, and is closed by row security alone.
   for (const each of policies) Object.defineProperty(each, RULES, { value: attached });
   return policies;
 }

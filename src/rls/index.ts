@@ -1,0 +1,18 @@
+export { defineAccess, ids, type Access, type AccessOptions, type Ids } from "./define-access.ts";
+export type { LookupBodies, Me } from "./lookups.ts";
+export { objectsFor } from "./objects-for.ts";
+export {
+  among,
+  anyOf,
+  assigned,
+  childrenOf,
+  custom,
+  everyone,
+  none,
+  own,
+  tenant,
+  type RowClassOf,
+} from "./row-class.ts";
+export type { RulesOf } from "./rules-of.ts";
+export { APPEND_ONLY_SETTING } from "./append-only.ts";
+export { CONTEXT_CONSTRAINTS } from "./context-functions.ts";
