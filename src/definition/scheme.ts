@@ -8,7 +8,12 @@ export type Interval = "1 day" | "1 week" | "1 month" | "3 months" | "1 year";
 
 /** One level of a scheme. */
 export type Dimension =
-  | { readonly strategy: "list"; readonly column: string }
+  | {
+      readonly strategy: "list";
+      readonly column: string;
+      /** What stands before the value in the names of partitions. */
+      readonly label: string;
+    }
   | {
       readonly strategy: "range";
       readonly column: string;

@@ -1,0 +1,88 @@
+import { getTableConfig } from "drizzle-orm/pg-core";
+import type { Scheme } from "../definition/scheme.ts";
+import { pgFunction, type FunctionObject } from "../objects/pg-function.ts";
+import { literal } from "../sql/quote.ts";
+import { namesOf } from "./provision-names.ts";
+
+/**
+ * The function that makes one table that is, or becomes, a partition.
+ *
+ * A partition of a reachable table is made by LIKE, detached, and attached by the caller once all below it is there: CREATE …
+ * PARTITION OF would take ACCESS EXCLUSIVE on the parent, ATTACH takes SHARE UPDATE EXCLUSIVE (15 and 18). It carries no foreign key:
+ * with one, ATTACH would take ACCESS EXCLUSIVE on the referenced tables. Below a detached table PARTITION OF is right:
+ * nobody can reach it.
+ */
+export function makePartition(scheme: Scheme): FunctionObject {
+  const { schema, make } = namesOf(scheme);
+  const { enableRLS, policies } = getTableConfig(scheme.table);
+  return pgFunction({
+    schema,
+    name: make,
+    arguments: [
+      { name: "p_parent", type: "regclass" },
+      { name: "p_key", type: "text" },
+      { name: "p_stem", type: "text" },
+      { name: "p_tail", type: "text" },
+      { name: "p_bound", type: "text" },
+      { name: "p_split", type: "text" },
+      { name: "p_detached", type: "boolean" },
+    ],
+    returns: "regclass",
+    language: "plpgsql",
+    volatility: "volatile",
+    comment:
+      "Makes one partition under a name that is free. Its bounds, not its name, say what it holds.",
+    body: bodyOf(schema, enableRLS || policies.length > 0),
+  });
+}
+
+// A row of a partition is reached through the root, where the policies are; the partition itself is closed to everybody, its
+// owner included, and holds no privilege, whatever the default privileges of its schema are.
+const CLOSE = `
+  EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', v_made);`;
+
+function bodyOf(schema: string, rowSecurity: boolean): string {
+  const space = literal(schema);
+  return `
+DECLARE
+  c_hash constant text := pg_catalog.left(pg_catalog.encode(
+    pg_catalog.sha256(pg_catalog.convert_to(p_key, 'UTF8')), 'hex'), 8);
+  v_name text := p_stem || p_tail;
+  v_made regclass;
+  v_owner oid;
+  v_grantee oid;
+BEGIN
+  IF pg_catalog.octet_length(v_name) > 63 THEN
+    v_name := NULL;
+  ELSIF pg_catalog.to_regclass(pg_catalog.format('%I.%I', ${space}, v_name)) IS NOT NULL THEN
+    v_name := NULL;
+  END IF;
+  IF v_name IS NULL THEN
+    -- By character: a cut inside one is not a name.
+    SELECT pg_catalog.left(p_stem, pg_catalog.max(n)) || '_' || c_hash || p_tail INTO v_name
+    FROM pg_catalog.generate_series(1, pg_catalog.length(p_stem)) AS n
+    WHERE pg_catalog.octet_length(pg_catalog.left(p_stem, n)) <= 54 - pg_catalog.octet_length(p_tail);
+  END IF;
+  IF p_detached THEN
+    EXECUTE pg_catalog.format(
+      'CREATE TABLE %I.%I (LIKE %s INCLUDING ALL EXCLUDING IDENTITY EXCLUDING COMMENTS EXCLUDING STATISTICS) %s',
+      ${space}, v_name, p_parent, p_split);
+  ELSE
+    EXECUTE pg_catalog.format('CREATE TABLE %I.%I PARTITION OF %s %s %s', ${space}, v_name, p_parent, p_bound, p_split);
+  END IF;
+  v_made := pg_catalog.format('%I.%I', ${space}, v_name)::regclass;${rowSecurity ? CLOSE : ""}
+  SELECT relowner INTO v_owner FROM pg_catalog.pg_class WHERE oid = p_parent;
+  IF v_owner <> (SELECT relowner FROM pg_catalog.pg_class WHERE oid = v_made) THEN
+    EXECUTE pg_catalog.format('ALTER TABLE %s OWNER TO %s', v_made, v_owner::regrole);
+  END IF;
+  FOR v_grantee IN
+    SELECT DISTINCT a.grantee
+    FROM pg_catalog.pg_class AS c, pg_catalog.aclexplode(c.relacl) AS a
+    WHERE c.oid = v_made AND a.grantee <> v_owner
+  LOOP
+    EXECUTE pg_catalog.format('REVOKE ALL ON TABLE %s FROM %s', v_made,
+      CASE v_grantee WHEN 0 THEN 'PUBLIC' ELSE v_grantee::regrole::text END);
+  END LOOP;
+  RETURN v_made;
+END`;
+}

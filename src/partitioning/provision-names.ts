@@ -1,0 +1,24 @@
+import type { Scheme } from "../definition/scheme.ts";
+import { targetOf } from "../plan/target.ts";
+import { shorten } from "../sql/shorten.ts";
+
+/** What is made in the database for a scheme, all in the schema of its table. */
+export interface SchemeNames {
+  readonly schema: string;
+  readonly table: string;
+  /** The function that makes the partitions of one set of values. */
+  readonly provision: string;
+  /** The function that makes one partition, which {@link provision} calls. */
+  readonly make: string;
+}
+
+/** The names of a scheme's table and functions. */
+export function namesOf({ table }: Scheme): SchemeNames {
+  const { schema, name } = targetOf({ table });
+  return {
+    schema,
+    table: name,
+    provision: shorten(`provision_${name}`),
+    make: shorten(`make_partition_of_${name}`),
+  };
+}

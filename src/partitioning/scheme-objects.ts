@@ -1,0 +1,90 @@
+import { getTableConfig } from "drizzle-orm/pg-core";
+import { namedPath, partPath } from "../catalog/path.ts";
+import type { Scheme } from "../definition/scheme.ts";
+import { databaseObject, type DatabaseObject } from "../objects/object.ts";
+import { pgFunction, type FunctionArgument, type FunctionObject } from "../objects/pg-function.ts";
+import { qualified } from "../sql/quote.ts";
+import { makePartition } from "./make-partition.ts";
+import {
+  argumentOf,
+  hasRange,
+  LEAVES_PER_COMMIT,
+  provisionBody,
+  typeOf,
+} from "./provision-body.ts";
+import { namesOf } from "./provision-names.ts";
+
+/**
+ * What a scheme needs in the database: the functions that make its partitions, and where no value has to be known, the first partitions
+ * themselves.
+ *
+ * Names and bounds of partitions are worked out there and nowhere else, so that an application, an operator in psql and this
+ * library never disagree.
+ */
+export function schemeObjects(scheme: Scheme): readonly DatabaseObject[] {
+  const provision = provisionFunction(scheme);
+  const objects = [makePartition(scheme), provision];
+  return scheme.dimensions.some(({ strategy }) => strategy === "list")
+    ? objects
+    : [...objects, firstPartitions(scheme, provision)];
+}
+
+/**
+ * `provision_<table>(value, …, p_from, p_until)`: makes what is missing, for one value of each list dimension and each interval from that of
+ * `p_from` to that of `p_until`, and returns how many partitions it made.
+ *
+ * It makes at most 20 intervals' partitions in one call and begins with the earliest: call it again until it returns 0, each time in a
+ * transaction of its own. Many may call it at once. Not for a transaction that wrote to a table to which the partitioned one has
+ * a foreign key: ATTACH waits for the other writers of that table, and two such transactions deadlock (40P01).
+ */
+export function provisionFunction(scheme: Scheme): FunctionObject {
+  const { schema, table, provision } = namesOf(scheme);
+  const values = scheme.dimensions
+    .filter(({ strategy }) => strategy === "list")
+    .map(
+      (dimension): FunctionArgument => ({
+        name: argumentOf(dimension.column),
+        type: typeOf(scheme, dimension),
+      }),
+    );
+  const window: readonly FunctionArgument[] = hasRange(scheme)
+    ? [
+        { name: "p_from", type: "timestamptz", default: "now()" },
+        { name: "p_until", type: "timestamptz", default: "NULL" },
+      ]
+    : [];
+  return pgFunction({
+    schema,
+    name: provision,
+    arguments: [...values, ...window],
+    returns: "integer",
+    language: "plpgsql",
+    volatility: "volatile",
+    // Bounds are printed and read again in them.
+    settings: { datestyle: "ISO, YMD", timezone: "UTC" },
+    comment: `Makes the partitions of ${table} that are missing, those of at most ${LEAVES_PER_COMMIT} intervals, and returns how many it made.`,
+    body: provisionBody(scheme),
+  });
+}
+
+function firstPartitions(scheme: Scheme, provision: FunctionObject): DatabaseObject {
+  const { schema, table } = namesOf(scheme);
+  const { primaryKeys, uniqueConstraints } = getTableConfig(scheme.table);
+  const path = namedPath("table", schema, table);
+  const leaves = scheme.dimensions.reduce((count, dimension) => {
+    if (dimension.strategy === "hash") return count * dimension.modulus;
+    return dimension.strategy === "range" ? count * (dimension.premake + 1) : count;
+  }, 1);
+  const calls = Math.ceil(leaves / LEAVES_PER_COMMIT);
+  const call = `SELECT ${qualified(provision.schema, provision.name)}()`;
+  return databaseObject({
+    kind: "partition",
+    id: partPath("first partitions", scheme.prefix, path),
+    create: Array.from({ length: hasRange(scheme) ? calls : 1 }, () => call).join(";\n"),
+    dependsOn: [path, provision.id],
+    within: path,
+    locks: [{ schema, name: table, mode: "shareUpdateExclusive" }],
+    // Each with its TOAST table and that one's index.
+    creates: leaves * (3 + primaryKeys.length + uniqueConstraints.length),
+  });
+}
