@@ -3,7 +3,7 @@ import { PgArray, PgEnumColumn, PgEnumObjectColumn, type PgColumn } from "drizzl
 import type { RelationName } from "../../plan/step.ts";
 import { ident, qualified } from "../../sql/quote.ts";
 import { sqlText } from "../../sql/sql-text.ts";
-import { defaultSql } from "./default-value.ts";
+import { defaultSql, elementOf } from "./default-value.ts";
 
 /** One line of CREATE TABLE. */
 export function columnSql(column: PgColumn, table: RelationName): string {
@@ -29,18 +29,24 @@ export function columnSql(column: PgColumn, table: RelationName): string {
 /** The enum that a column or its elements are of. */
 export function enumOf(column: PgColumn): RelationName | null {
   let element: PgColumn = column;
-  while (is(element, PgArray)) element = (element as { baseColumn: PgColumn }).baseColumn;
+  while (is(element, PgArray)) element = elementOf(element);
   if (!is(element, PgEnumColumn) && !is(element, PgEnumObjectColumn)) return null;
   const { enum: type } = element as { enum: { enumName: string; schema: string | undefined } };
   return { schema: type.schema ?? "public", name: type.enumName };
 }
 
-/** The type of a column as SQL; the name of an enum is taken whole. */
+/**
+ * The type of a column as SQL; the name of an enum is taken whole.
+ *
+ * A type that is one word is a name, and keeps its capital letters only between quotes.
+ */
 export function typeSql(column: PgColumn): string {
   const type = column.getSQLType();
+  const array = /(?:\[\d*\])+$/.exec(type)?.[0] ?? "";
   const enumType = enumOf(column);
-  if (enumType === null) return type;
-  return qualified(enumType.schema, enumType.name) + (/(?:\[\d*\])+$/.exec(type)?.[0] ?? "");
+  if (enumType !== null) return qualified(enumType.schema, enumType.name) + array;
+  const plain = type.slice(0, type.length - array.length);
+  return /^\w*[A-Z]\w*$/.test(plain) ? ident(plain) + array : type;
 }
 
 function generatedSql({ generated }: PgColumn): string | null {

@@ -1,10 +1,11 @@
 import { is, SQL } from "drizzle-orm";
-import type { PgColumn } from "drizzle-orm/pg-core";
+import { PgArray, type PgColumn } from "drizzle-orm/pg-core";
 import { literal } from "../../sql/quote.ts";
 import { sqlText } from "../../sql/sql-text.ts";
 
 /**
- * What follows DEFAULT, as drizzle-kit 0.31 writes it, with each text quoted.
+ * What follows DEFAULT: what drizzle-kit 0.31 writes where that is SQL, and otherwise what an application would send
+ * for the same value.
  *
  * `$defaultFn` is not among them: it runs in the application.
  */
@@ -12,13 +13,28 @@ export function defaultSql(column: PgColumn): string | null {
   const value: unknown = column.default;
   if (value === undefined) return null;
   if (is(value, SQL)) return sqlText(value);
+  if (Array.isArray(value) && is(column, PgArray))
+    return literal(arrayText(value, elementOf(column))).trim();
+  return scalarSql(value, column);
+}
+
+function scalarSql(value: unknown, column: PgColumn): string {
   const type = column.getSQLType().toLowerCase();
+  if (typeof value === "boolean" || typeof value === "bigint") return String(value);
+  // NaN and the infinities are numbers only between quotes.
+  if (typeof value === "number") return Number.isFinite(value) ? String(value) : `'${value}'`;
+  // For json too: a text is the document itself, as drizzle-kit has it.
   if (typeof value === "string") return literal(value).trim();
-  if (type === "jsonb" || type === "json")
-    return `${literal(JSON.stringify(value)).trim()}::${type}`;
+  if (isJson(type)) return `${literal(JSON.stringify(value)).trim()}::${type}`;
   if (value instanceof Date) return literal(dateText(value, type));
-  if (Array.isArray(value)) return literal(arrayText(value, type)).trim();
-  return String(value);
+  const sent: unknown = column.mapToDriverValue(value);
+  if (is(sent, SQL)) return sqlText(sent);
+  if (sent instanceof Uint8Array) return literal(`\\x${Buffer.from(sent).toString("hex")}`).trim();
+  return literal(typeof sent === "string" ? sent : JSON.stringify(sent)).trim();
+}
+
+function isJson(type: string): boolean {
+  return type === "jsonb" || type === "json";
 }
 
 function dateText(value: Date, type: string): string {
@@ -27,21 +43,29 @@ function dateText(value: Date, type: string): string {
   return type === "timestamp" ? iso.replace("T", " ").slice(0, 23) : iso;
 }
 
+/** The column that an array's elements would be. */
+export function elementOf(column: object): PgColumn {
+  return (column as { readonly baseColumn: PgColumn }).baseColumn;
+}
+
 /** An array as PostgreSQL reads it (manual, §8.15.2): each element in double quotes, with `\` and `"` escaped. */
-function arrayText(values: readonly unknown[], type: string): string {
-  const base = type.split("[")[0] ?? type;
+function arrayText(values: readonly unknown[], element: PgColumn): string {
+  const type = element.getSQLType().toLowerCase();
   const parts = values.map((value) => {
-    if (Array.isArray(value)) return arrayText(value, type);
+    if (value === null) return "NULL";
+    if (Array.isArray(value) && is(element, PgArray)) return arrayText(value, elementOf(element));
     if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean")
       return String(value);
-    if (value === null) return "NULL";
-    const text =
-      value instanceof Date
-        ? dateText(value, base)
-        : typeof value === "string"
-          ? value
-          : JSON.stringify(value);
+    const text = elementText(value, element, type);
     return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
   });
   return `{${parts.join(",")}}`;
+}
+
+function elementText(value: unknown, element: PgColumn, type: string): string {
+  if (typeof value === "string") return value;
+  if (value instanceof Date) return dateText(value, type);
+  if (isJson(type)) return JSON.stringify(value);
+  const sent: unknown = element.mapToDriverValue(value);
+  return typeof sent === "string" ? sent : JSON.stringify(sent);
 }

@@ -60,12 +60,16 @@ function indexObject({ config }: Index, relation: RelationName): DatabaseObject 
 }
 
 /**
- * One column of an index, as drizzle-kit 0.31 writes it: an operator class leaves no place for the order, and the
- * builder's own default of `desc()` is NULLS LAST.
+ * One column of an index. The builder's own default of `desc()` is NULLS LAST, where PostgreSQL's is FIRST; beside an
+ * operator class drizzle-kit 0.31 forgets the order.
  */
 function columnPart({ name, indexConfig = {} }: IndexedColumn): string {
   const { order = "asc", nulls = "last", opClass } = indexConfig;
-  if (opClass !== undefined) return `${ident(name)} ${opClass}`;
-  if (order === "asc") return ident(name) + (nulls === "first" ? " NULLS FIRST" : "");
-  return `${ident(name)} DESC NULLS ${nulls.toUpperCase()}`;
+  return [
+    ident(name),
+    ...(opClass === undefined ? [] : [opClass]),
+    // Not written where it is the default: methods without an order refuse the words (0A000).
+    ...(order === "desc" ? [`DESC NULLS ${nulls.toUpperCase()}`] : []),
+    ...(order === "asc" && nulls === "first" ? ["NULLS FIRST"] : []),
+  ].join(" ");
 }
