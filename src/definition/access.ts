@@ -33,6 +33,8 @@ export interface TableRules {
   readonly tenantColumn: string | null;
   /** Rows are never changed or deleted, by nobody. */
   readonly appendOnly: boolean;
+  /** Keys that hold across tenants, by the constraint's name, and why that may be: one tenant learns from them what another has. */
+  readonly globalKeys: Readonly<Record<string, string>>;
   readonly rules: Readonly<Record<Command, Readonly<Record<string, RowClass>>>>;
 }
 

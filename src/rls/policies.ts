@@ -56,6 +56,7 @@ export function policiesOf(
     access: access.schema,
     tenantColumn,
     appendOnly: given.appendOnly === true,
+    globalKeys: given.globalKeys ?? {},
     rules,
   };
   for (const each of policies) Object.defineProperty(each, RULES, { value: attached });

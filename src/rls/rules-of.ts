@@ -7,4 +7,9 @@ export type RulesOf<C extends string, P extends string, L extends string> = {
 } & {
   /** Rows are never changed or deleted, by nobody, the owner included. */
   readonly appendOnly?: true;
+  /**
+   * Keys without the tenant that are accepted, by the constraint's name, each with its reason: "duplicate key" tells one tenant that another
+   * has the value.
+   */
+  readonly globalKeys?: Readonly<Record<string, string>>;
 };

@@ -1,0 +1,83 @@
+import { getTableConfig, type PgTable } from "drizzle-orm/pg-core";
+import type { RuledTable } from "./access-faults.ts";
+import type { TableRules } from "./access.ts";
+import type { DefinitionFault } from "./fault.ts";
+
+/**
+ * Keys of one table that hold across tenants.
+ *
+ * A unique constraint without the tenant answers who asks it: "duplicate key" says that another tenant has the value, and so do ON CONFLICT DO NOTHING
+ * and DO UPDATE. A foreign key without it lets a row point into another tenant, whose DELETE then cascades back (15).
+ */
+export function keyFaults(
+  { name, config }: RuledTable,
+  rules: TableRules,
+  tables: readonly RuledTable[],
+): readonly DefinitionFault[] {
+  const { tenantColumn } = rules;
+  const accepted = (key: string) => rules.globalKeys[key] !== undefined;
+  const missing = (columns: readonly { readonly name?: string }[]) =>
+    tenantColumn !== null && columns.every((column) => column.name !== tenantColumn);
+  const keys = uniqueKeys(config).filter(({ key, columns }) => missing(columns) && !accepted(key));
+  return [
+    ...keys.map(
+      ({ key, columns }): DefinitionFault => ({
+        table: name,
+        what: `has the key ${key} (${columns.map((column) => column.name ?? "…").join(", ")}) without its tenant: one tenant learns from it what another has`,
+        fix: `Put ${tenantColumn} first in it, or accept it with a reason: globalKeys: { ${JSON.stringify(key)}: "…" }.`,
+      }),
+    ),
+    ...config.foreignKeys.flatMap((key) => {
+      const { columns, foreignColumns, foreignTable } = key.reference();
+      const target = tables.find(({ table }) => isSame(table, foreignTable));
+      const other = target?.rules?.tenantColumn ?? null;
+      if (target === undefined || other === null || accepted(key.getName())) return [];
+      const paired = columns.some(
+        (column, at) => column.name === tenantColumn && foreignColumns[at]?.name === other,
+      );
+      if (paired) return [];
+      return [
+        {
+          table: name,
+          what: `points with ${key.getName()} to ${target.name} without the tenant: into another tenant too`,
+          fix: `Make it (${tenantColumn ?? "a tenant column"}, …) to (${other}, …).`,
+        },
+      ];
+    }),
+  ];
+}
+
+/** Whatever makes rows unique: constraints and unique indexes, with and without a condition. */
+export function uniqueKeys(config: ReturnType<typeof getTableConfig>): readonly {
+  readonly key: string;
+  readonly columns: readonly { readonly name?: string }[];
+}[] {
+  return [
+    ...config.columns
+      .filter((column) => column.primary || column.isUnique)
+      .map((column) => ({
+        key: column.primary
+          ? `${config.name}_pkey`
+          : (column.uniqueName ?? `${config.name}_${column.name}_unique`),
+        columns: [column],
+      })),
+    ...config.primaryKeys.map((key) => ({ key: key.getName(), columns: key.columns })),
+    ...config.uniqueConstraints.map((key) => ({
+      key: key.getName() ?? "",
+      columns: key.columns,
+    })),
+    ...config.indexes
+      .filter(({ config: index }) => index.unique)
+      .map(({ config: index }) => ({
+        key: index.name ?? "",
+        columns: index.columns as readonly { readonly name?: string }[],
+      })),
+  ];
+}
+
+/** A foreign key may hold the table under another object: compared by name. */
+function isSame(table: PgTable, other: PgTable): boolean {
+  if (table === other) return true;
+  const [one, two] = [getTableConfig(table), getTableConfig(other)];
+  return one.name === two.name && one.schema === two.schema;
+}
