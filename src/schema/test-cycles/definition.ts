@@ -1,0 +1,43 @@
+import { testCycles } from "./test-cycles.ts";
+
+// The domain as it is unless a host says otherwise: keys are uuids, in the schema `test_cycles`.
+const made = testCycles();
+
+export const {
+  testCyclesSchema,
+  cycleStatus,
+  cycleReportStatus,
+  phaseName,
+  phaseStatus,
+  scopingDecision,
+  sampleCategory,
+  sampleStatus,
+  testResult,
+  observationSeverity,
+  observationStatus,
+  requestStatus,
+  auditAction,
+  lobs,
+  users,
+  roles,
+  permissions,
+  rolePermissions,
+  userRoles,
+  userPermissions,
+  reports,
+  cycles,
+  cycleReports,
+  workflowPhases,
+  cycleReportPlanningAttributes,
+  cycleReportScopingAttributes,
+  samples,
+  testExecutions,
+  observations,
+  requestsForInformation,
+  dataProfiles,
+  auditLogs,
+  llmAuditLogs,
+  cycleReportProgress,
+  access,
+  definition,
+} = made;
