@@ -55,6 +55,7 @@ export interface Access<
   L extends string = string,
   T extends string = string,
 > extends AccessData {
+  readonly roles: Readonly<Record<P, string>>;
   /**
    * The policies of one table, for its third argument. Pure, and by name: Drizzle calls the third argument again and again.
    */
@@ -94,11 +95,14 @@ export function defineAccess<
       ([name, { ids: type }]): Lookup => ({ name, type, query: null, reads: [] }),
     ),
   };
-  return accessOf<P, L, T>(data, options.tenantColumn);
+  return accessOf<P, L, T>(
+    { ...data, roles: data.roles },
+    options.tenantColumn,
+  );
 }
 
 function accessOf<P extends string, L extends string, T extends string>(
-  data: AccessData,
+  data: AccessData & { readonly roles: Readonly<Record<P, string>> },
   tenantColumn: T,
 ): Access<P, L, T> {
   return {

@@ -16,3 +16,10 @@ export {
 export type { RulesOf } from "./rules-of.ts";
 export { APPEND_ONLY_SETTING } from "./append-only.ts";
 export { CONTEXT_CONSTRAINTS } from "./context-functions.ts";
+export {
+  withTenant,
+  type TenantDatabase,
+  type TenantTransaction,
+  type WithTenantOptions,
+} from "./with-tenant.ts";
+export type { Id, TenantContext } from "./tenant-context.ts";

@@ -1,0 +1,135 @@
+import type { AccessData, IdType } from "../definition/access.ts";
+import { UnderpinError } from "../errors.ts";
+import { ident, literal } from "../sql/quote.ts";
+
+/** An id of any type that an access may have. */
+export type Id = string | number | bigint;
+
+/** Who asks. */
+export interface TenantContext<P extends string = string> {
+  readonly access: AccessData & { readonly roles: Readonly<Record<P, string>> };
+  readonly persona: NoInfer<P>;
+  readonly tenant: Id;
+  readonly user: Id;
+  /** More claims of the token, for policies written by hand. Only of the target `supabase`. */
+  readonly claims?: Readonly<Record<string, unknown>>;
+}
+
+/** A context that was looked at, as what it becomes in the database. */
+export interface CheckedContext {
+  readonly access: string;
+  readonly persona: string;
+  readonly role: string;
+  readonly tenant: string;
+  readonly user: string;
+  /** What sets it for the rest of the transaction: one statement, but of Citus. */
+  readonly statements: readonly string[];
+}
+
+/**
+ * Looks at a context before any connection is used, and says which field of it is wrong.
+ *
+ * By hand: a schema library costs more to import than all of `underpin/rls`.
+ */
+export function checkContext(context: TenantContext): CheckedContext {
+  const { access, persona, claims } = context;
+  const role = Object.hasOwn(access.roles, persona) ? access.roles[persona] : undefined;
+  if (role === undefined)
+    throw refused(
+      "persona",
+      persona,
+      `not one of ${Object.keys(access.roles).join(", ")}`,
+      "Take a persona of the access.",
+    );
+  if (claims !== undefined && access.target !== "supabase")
+    throw refused("claims", claims, "only for the target supabase", "Leave it out.");
+  const tenant = idText("tenant", context.tenant, access.tenant.type);
+  const user = idText("user", context.user, access.user.type);
+  const settings =
+    access.target === "supabase"
+      ? [["request.jwt.claims", claimsOf({ tenant, user, persona, role, claims })] as const]
+      : [[access.tenant.setting, tenant] as const, [access.user.setting, user] as const];
+  return {
+    access: access.schema,
+    persona,
+    role,
+    tenant,
+    user,
+    statements: access.target === "citus" ? setLocal(role, settings) : [setConfig(role, settings)],
+  };
+}
+
+type Settings = readonly (readonly [name: string, value: string])[];
+
+/** One statement without parameters: the drivers send it at once, and what follows travels with it. */
+function setConfig(role: string, settings: Settings): string {
+  const calls = [["role", role] as const, ...settings].map(
+    ([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, true)`,
+  );
+  return `SELECT ${calls.join(", ")}`;
+}
+
+/** Citus 13 sends SET LOCAL to its workers, and not set_config(). */
+function setLocal(role: string, settings: Settings): readonly string[] {
+  return [
+    "SET LOCAL citus.propagate_set_commands TO 'local'",
+    `SET LOCAL ROLE ${ident(role)}`,
+    ...settings.map(
+      ([name, value]) => `SET LOCAL ${name.split(".").map(ident).join(".")} TO ${literal(value)}`,
+    ),
+  ];
+}
+
+/** The claims of a token as PostgREST hands them over. What the context says cannot be overruled by further claims. */
+function claimsOf(of: {
+  readonly tenant: string;
+  readonly user: string;
+  readonly persona: string;
+  readonly role: string;
+  readonly claims: TenantContext["claims"];
+}): string {
+  const given = of.claims?.["app_metadata"];
+  return JSON.stringify({
+    ...of.claims,
+    sub: of.user,
+    role: of.role,
+    app_metadata: {
+      ...(typeof given === "object" && given !== null ? given : {}),
+      tenant_id: of.tenant,
+      persona: of.persona,
+    },
+  });
+}
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const WHOLE = /^-?[0-9]{1,19}$/;
+const BITS = { integer: 31n, bigint: 63n } as const;
+
+function idText(field: "tenant" | "user", value: unknown, type: IdType): string {
+  const fix = `Take it from the session that was checked, as ${type}.`;
+  const wrong = (why: string) => refused(field, value, why, fix);
+  if (typeof value !== "string" && typeof value !== "number" && typeof value !== "bigint")
+    throw wrong("missing");
+  const text = String(value);
+  if (text === "") throw wrong("empty");
+  if (text.includes("\0")) throw wrong("a text with a NUL character");
+  if (type === "text") return text;
+  if (type === "uuid") {
+    if (!UUID.test(text)) throw wrong("not a uuid");
+    return text;
+  }
+  const limit = 1n << BITS[type];
+  if (!WHOLE.test(text) || BigInt(text) < -limit || BigInt(text) >= limit)
+    throw wrong(`not of type ${type}`);
+  return text;
+}
+
+function refused(field: string, value: unknown, why: string, hint: string): UnderpinError {
+  const shown =
+    typeof value === "bigint" ? `${value}n` : (JSON.stringify(value) ?? String(value)).slice(0, 80);
+  return new UnderpinError({
+    code: "invalidInput",
+    message: `${field} of the context is ${why}: ${shown}`,
+    hint,
+  });
+}
