@@ -29,6 +29,60 @@ export type {
   Undo,
 } from "./plan/step.ts";
 
+// Definitions -----------------------------------------------------------------------------------
+export { combine } from "./definition/combine.ts";
+export { defineDatabase, type DefineDatabaseOptions } from "./definition/define-database.ts";
+export type { Definition, Requirements, Seed } from "./definition/definition.ts";
+export { planInstall } from "./install/plan-install.ts";
+export { planUninstall } from "./install/plan-uninstall.ts";
+export { snapshot, type Snapshot } from "./install/snapshot.ts";
+export { verify, type VerifyOptions } from "./install/verify.ts";
+export type { Finding, Findings } from "./catalog/finding.ts";
+
+// What Drizzle lacks ----------------------------------------------------------------------------
+export {
+  contentHash,
+  databaseObject,
+  type DatabaseObject,
+  type ObjectKind,
+  type ObjectParts,
+} from "./objects/object.ts";
+export { pgComment, type CommentOptions } from "./objects/pg-comment.ts";
+export {
+  pgDeferrable,
+  pgExclusion,
+  type DeferrableOptions,
+  type ExclusionElement,
+  type ExclusionOptions,
+} from "./objects/pg-constraint.ts";
+export { pgDomain, type DomainOptions } from "./objects/pg-domain.ts";
+export { pgExtension, type ExtensionOptions } from "./objects/pg-extension.ts";
+export { pgForceRowSecurity } from "./objects/pg-force-row-security.ts";
+export {
+  pgFunction,
+  type FunctionArgument,
+  type FunctionObject,
+  type FunctionOptions,
+} from "./objects/pg-function.ts";
+export {
+  pgFunctionGrant,
+  pgGrant,
+  pgSchemaGrant,
+  type TableGrantOptions,
+  type TablePrivilege,
+} from "./objects/pg-grant.ts";
+export { pgGroupRole } from "./objects/pg-group-role.ts";
+export {
+  pgMaterializedViewIndex,
+  type MaterializedViewIndexOptions,
+} from "./objects/pg-materialized-view-index.ts";
+export {
+  pgRefreshSchedule,
+  type RefreshSchedule,
+  type RefreshScheduleOptions,
+} from "./objects/pg-refresh-schedule.ts";
+export { pgTrigger, type TriggerEvent, type TriggerOptions } from "./objects/pg-trigger.ts";
+
 // Runs ------------------------------------------------------------------------------------------
 export { apply } from "./run/apply.ts";
 export { confirm, pause, phaseOf, resume, type ControlOptions } from "./run/control.ts";

@@ -151,6 +151,11 @@ export interface Plan {
   readonly format: 1;
   readonly name: string;
   readonly steps: readonly Step[];
+  /**
+   * Runs whose effect this plan takes away: once it is applied they count as taken back, and their names are free again.
+   * An uninstall voids its install, so that it can be installed again.
+   */
+  readonly voids?: readonly string[];
 }
 
 /** Any JSON value. */

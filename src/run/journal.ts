@@ -123,7 +123,8 @@ export function isForServer({ when }: Step, serverVersionNum: number): boolean {
 }
 
 /**
- * Sets the state of the run; with the fence, in one statement. An undo that begins forgets a pause of the way there, and
+ * Sets the state of the run; with the fence, in one statement, and when it is applied the state of the runs that its plan
+ * voids. An undo that begins forgets a pause of the way there, and
  * remembers how far it goes.
  */
 export async function writeRunState(
@@ -134,7 +135,12 @@ export async function writeRunState(
   undoUpTo?: string,
 ): Promise<void> {
   const rows = await db.query(
-    `WITH fence AS (${fenceSql(lease)})
+    `WITH fence AS (${fenceSql(lease)}), voided AS (
+       UPDATE ${ident(lease.schema)}.runs v
+       SET state = 'undone', changed_at = pg_catalog.clock_timestamp()
+       FROM fence, ${ident(lease.schema)}.runs mine
+       WHERE mine.id = $1::text::bigint AND $2::text = 'applied' AND v.state = 'applied'
+         AND v.name IN (SELECT pg_catalog.jsonb_array_elements_text(mine.plan -> 'voids')))
      UPDATE ${ident(lease.schema)}.runs r
      SET state = $2::text, changed_at = pg_catalog.clock_timestamp(),
          undo_up_to = CASE WHEN $2::text <> 'undoing' THEN NULL

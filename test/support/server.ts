@@ -1,4 +1,4 @@
-import type { PGlite } from "@electric-sql/pglite";
+import type { Extensions, PGlite } from "@electric-sql/pglite";
 import type { Sql } from "postgres";
 import { afterAll, beforeAll, describe, inject, it } from "vitest";
 import { toExecutor } from "../../src/executor/connect.ts";
@@ -55,11 +55,15 @@ export interface TestEngine {
 }
 
 /** Runs a block of tests on PGlite and on each real server, each time in a database of its own. */
-export function onEngines(name: string, body: (engine: TestEngine) => void): void {
+export function onEngines(
+  name: string,
+  body: (engine: TestEngine) => void,
+  options: { readonly extensions?: Extensions } = {},
+): void {
   describe(`${name} on PGlite`, { meta: { engine: "PGlite" } }, () => {
     let sandbox: Sandbox | undefined;
     beforeAll(async () => {
-      sandbox = await bootSandbox();
+      sandbox = await bootSandbox(options);
     }, 60_000);
     afterAll(() => sandbox?.close());
     const current = (): Sandbox => {

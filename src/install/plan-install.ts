@@ -1,0 +1,76 @@
+import type { Definition } from "../definition/definition.ts";
+import type { DatabaseObject } from "../objects/object.ts";
+import { plan } from "../plan/plan.ts";
+import type { Plan, Step } from "../plan/step.ts";
+import { ident } from "../sql/quote.ts";
+import { objectsOf } from "./objects-of.ts";
+import { requirementSteps } from "./requirements.ts";
+import { transactionsOf } from "./transactions.ts";
+import { validateBodies } from "./validate-bodies.ts";
+
+/**
+ * Everything that a definition is made of, as one plan in the order of what needs what.
+ *
+ * It needs no drizzle-kit. Objects of its own are made in few transactions; a foreign key to a table of the host has one to itself and takes
+ * SHARE ROW EXCLUSIVE there, for a moment, since its own table is empty. Seed rows come before row security. Functions are made without a look at their
+ * bodies, which may name what comes later, and are looked at in the end.
+ *
+ * @example
+ * import { pgTable, uuid } from "drizzle-orm/pg-core";
+ * import { defineDatabase, planInstall } from "underpin";
+ *
+ * const drafts = pgTable("drafts", { id: uuid("id").primaryKey().defaultRandom() });
+ * const plan = planInstall(defineDatabase({ name: "drafts", tables: { drafts } }));
+ * plan.steps.map(({ title }) => title);
+ * // ["What drafts needs of its host is there", 'Create table "public"."drafts"']
+ */
+export function planInstall(definition: Definition): Plan {
+  const objects = objectsOf(definition);
+  const settings = settingsFor(objects);
+  const steps = transactionsOf(objects, ({ locks }) => locks).flatMap(({ objects: together }) =>
+    together.map((object, at): Step => {
+      const first = at === 0;
+      const last = at === together.length - 1;
+      return installStep(object, first ? settings : "", last ? "commitAfter" : "inside");
+    }),
+  );
+  const install = plan(`install ${definition.name}`, [
+    ...requirementSteps(definition, objects),
+    ...steps,
+    ...validateBodies(objects),
+  ]);
+  return { ...install, voids: [`uninstall ${definition.name}`] };
+}
+
+/**
+ * What the texts of a definition are read under: names without schema are those of its own schemas, of `public` and of the
+ * extensions. They are bound when an object is made, so that nobody's search_path matters afterwards.
+ */
+export function settingsFor(objects: readonly DatabaseObject[]): string {
+  const own = objects
+    .filter(({ kind }) => kind === "schema")
+    .map(({ id }) => id.slice("schema ".length));
+  const path = [...new Set([...own, ident("public"), ident("extensions")])].join(", ");
+  return `SET LOCAL search_path TO ${path};\nSET LOCAL check_function_bodies TO off;\n`;
+}
+
+function installStep(
+  object: DatabaseObject,
+  before: string,
+  transaction: "inside" | "commitAfter",
+): Step {
+  const { id, create, drop, locks, dropLocks, creates } = object;
+  return {
+    kind: "sql",
+    id,
+    title: `${object.kind === "rows" ? "Insert" : "Create"} ${id}`,
+    sql: before + create,
+    locks,
+    creates,
+    transaction,
+    undo:
+      drop === null
+        ? { kind: "nothing" }
+        : { kind: "statement", sql: drop, locks: dropLocks, transaction: "inside" },
+  };
+}
