@@ -12,7 +12,7 @@ export function reportingTables(place: Place, loginScope: LoginScope) {
   const users = usersTable(place, { organizations, loginScope });
   const templates = templatesTable(place, { organizations, users });
   const reports = reportsTable(place, { organizations, users, templates });
-  const reportExecutions = reportExecutionsTable(place, { users, reports });
+  const reportExecutions = reportExecutionsTable(place, { organizations, users, reports });
   return {
     organizations,
     users,

@@ -15,6 +15,7 @@ import { among, anyOf, tenant } from "../../../rls/row-class.ts";
 import type { Place } from "../access.ts";
 import { isObject, isOneOf, moment, ofOrganization, rowId } from "../columns.ts";
 import { EXECUTION_STATUSES, LOG_LEVELS, OUTPUT_FORMATS } from "../words.ts";
+import type { Organizations } from "./organizations.ts";
 import type { Reports } from "./reports.ts";
 import type { Users } from "./users.ts";
 
@@ -26,7 +27,11 @@ import type { Users } from "./users.ts";
  */
 export function reportExecutionsTable(
   { space, access }: Place,
-  { users, reports }: { users: Users; reports: Reports },
+  {
+    organizations,
+    users,
+    reports,
+  }: { organizations: Organizations; users: Users; reports: Reports },
 ) {
   return space
     .table(
@@ -53,6 +58,12 @@ export function reportExecutionsTable(
           name: "report_executions_pkey",
           columns: [t.organizationId, t.id, t.startedAt],
         }),
+        // Without it an organization with executions cannot go: its users would go before them, who are still named there.
+        foreignKey({
+          name: "report_executions_organization_fk",
+          columns: [t.organizationId],
+          foreignColumns: [organizations.id],
+        }).onDelete("cascade"),
         foreignKey({
           name: "report_executions_report_fk",
           columns: [t.organizationId, t.reportId],
