@@ -95,10 +95,7 @@ export function defineAccess<
       ([name, { ids: type }]): Lookup => ({ name, type, query: null, reads: [] }),
     ),
   };
-  return accessOf<P, L, T>(
-    { ...data, roles: data.roles },
-    options.tenantColumn,
-  );
+  return accessOf<P, L, T>({ ...data, roles: data.roles }, options.tenantColumn);
 }
 
 function accessOf<P extends string, L extends string, T extends string>(

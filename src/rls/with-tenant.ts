@@ -14,15 +14,22 @@ import { checkContext, type CheckedContext, type TenantContext } from "./tenant-
 
 /** A Drizzle database, or a handle of {@link withTenant}. */
 export interface TenantDatabase {
-  transaction(work: (transaction: never) => Promise<unknown>, config?: never): Promise<unknown>;
+  readonly transaction: (...words: never[]) => Promise<unknown>;
 }
 
 declare const TENANT: unique symbol;
 
 /** The Drizzle transaction of one tenant. Only {@link withTenant} makes it: a function that takes it cannot be called without a context. */
-export type TenantTransaction<DB extends TenantDatabase> = Parameters<
-  Parameters<DB["transaction"]>[0]
->[0] & { readonly [TENANT]: true };
+export type TenantTransaction<DB extends TenantDatabase> = TransactionOf<DB> & {
+  readonly [TENANT]: true;
+};
+
+/** What Drizzle hands to the work of a transaction. */
+export type TransactionOf<DB> = DB extends {
+  transaction(work: (transaction: infer X) => Promise<unknown>): Promise<unknown>;
+}
+  ? X
+  : never;
 
 /** How the transaction begins. */
 export interface WithTenantOptions {
@@ -47,7 +54,7 @@ export async function withTenant<DB extends TenantDatabase, const P extends stri
   options?: WithTenantOptions,
 ): Promise<T> {
   const checked = checkContext(context);
-  const run = work as (transaction: DrizzleTransaction) => Promise<T>;
+  const run = work as unknown as (transaction: DrizzleTransaction) => Promise<T>;
   const handle: unknown = db;
   if (isTransaction(handle)) return nested(handle, checked, run);
   refuseLoneClient(db);

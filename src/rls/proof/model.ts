@@ -1,0 +1,178 @@
+import { getTableName, is } from "drizzle-orm";
+import {
+  getMaterializedViewConfig,
+  getTableConfig,
+  getViewConfig,
+  PgMaterializedView,
+  PgTable,
+  PgView,
+} from "drizzle-orm/pg-core";
+import type { ColumnFact } from "../../catalog/columns.ts";
+import type { ConstraintFact } from "../../catalog/constraints.ts";
+import { namedPath } from "../../catalog/path.ts";
+import type { AccessData, RowClass, TableRules } from "../../definition/access.ts";
+import type { Definition } from "../../definition/definition.ts";
+import { tableRules } from "../../definition/table-rules.ts";
+import { UnderpinError } from "../../errors.ts";
+import { ident, literal, qualified } from "../../sql/quote.ts";
+import { groupBy } from "../audit/audited.ts";
+import type { ProofCatalog, UniqueFact } from "./catalog.ts";
+
+/** A table with what is declared of it and what the catalog says. */
+export interface ProvenTable {
+  /** Schema and name as SQL, by which it is known. */
+  readonly sql: string;
+  readonly schema: string;
+  readonly name: string;
+  readonly path: string;
+  readonly table: PgTable;
+  /** Null where no rule was declared: closed to everybody. */
+  readonly rules: TableRules | null;
+  readonly access: AccessData | null;
+  readonly tenantColumn: string | null;
+  readonly columns: readonly ColumnFact[];
+  readonly constraints: readonly ConstraintFact[];
+  readonly uniques: readonly UniqueFact[];
+  /** SQL of a text that tells one row from the others, and is not changed by an update of {@link ProvenTable.touch}. */
+  readonly key: string;
+  readonly keyColumns: readonly string[];
+  /** A column that no key, check, partition or rule looks at; null where there is none. */
+  readonly touch: string | null;
+  readonly isPartitioned: boolean;
+}
+
+/** A view or materialized view. */
+export interface ProvenView {
+  readonly sql: string;
+  readonly path: string;
+  readonly kind: "view" | "materialized view";
+}
+
+/** What is to be proven. */
+export interface ProofModel {
+  readonly definition: Definition;
+  readonly schemas: readonly string[];
+  readonly tables: readonly ProvenTable[];
+  readonly views: readonly ProvenView[];
+  readonly catalog: ProofCatalog;
+}
+
+/** The schemas of a definition's tables, views and functions. */
+export function schemasOf(definition: Definition): readonly string[] {
+  const relations = Object.values(definition.tables).flatMap((entity) => {
+    if (is(entity, PgTable)) return [getTableConfig(entity).schema ?? "public"];
+    if (is(entity, PgView)) return [getViewConfig(entity).schema ?? "public"];
+    if (is(entity, PgMaterializedView))
+      return [getMaterializedViewConfig(entity).schema ?? "public"];
+    return [];
+  });
+  return [...new Set([...relations, ...definition.access.map(({ schema }) => schema)])];
+}
+
+/** The tables and views of a definition as they are in the database. */
+export function modelOf(definition: Definition, catalog: ProofCatalog): ProofModel {
+  const keyOf = (each: { readonly schema: string; readonly table: string }) =>
+    qualified(each.schema, each.table);
+  const columns = groupBy(catalog.columns, keyOf);
+  const constraints = groupBy(catalog.constraints, keyOf);
+  const uniques = groupBy(catalog.uniques, keyOf);
+  const partitionColumns = new Map<string, Set<string>>();
+  for (const { root, key } of catalog.partitions) {
+    const found = partitionColumns.get(qualified(root.schema, root.name)) ?? new Set();
+    for (const column of key?.columns ?? []) if (column !== null) found.add(column);
+    partitionColumns.set(qualified(root.schema, root.name), found);
+  }
+  const tables = Object.values(definition.tables).flatMap((entity): ProvenTable[] => {
+    if (!is(entity, PgTable)) return [];
+    const schema = getTableConfig(entity).schema ?? "public";
+    const name = getTableName(entity);
+    const sql = qualified(schema, name);
+    const rules = tableRules(entity);
+    const own = columns.get(sql) ?? [];
+    if (own.length === 0) throw notInstalled(definition, sql);
+    const unique = uniques.get(sql) ?? [];
+    const primary = unique.find((each) => each.primary)?.columns.filter((each) => each !== null);
+    const touch = touchOf(
+      own,
+      constraints.get(sql) ?? [],
+      unique,
+      rules,
+      partitionColumns.get(sql),
+    );
+    const keyColumns =
+      primary ?? own.map((column) => column.name).filter((column) => column !== touch);
+    return [
+      {
+        sql,
+        schema,
+        name,
+        path: namedPath("table", schema, name),
+        table: entity,
+        rules,
+        access: definition.access.find((each) => each.schema === rules?.access) ?? null,
+        tenantColumn: rules?.tenantColumn ?? null,
+        columns: own,
+        constraints: constraints.get(sql) ?? [],
+        uniques: unique,
+        keyColumns,
+        touch,
+        key: `pg_catalog.concat_ws('|', ${keyColumns.map((column) => `coalesce(${ident(column)}::text, '-')`).join(", ")})`,
+        isPartitioned: partitionColumns.has(sql),
+      },
+    ];
+  });
+  const views = Object.values(definition.tables).flatMap((entity): ProvenView[] => {
+    const kind = is(entity, PgView)
+      ? "view"
+      : is(entity, PgMaterializedView)
+        ? "materialized view"
+        : null;
+    if (kind === null) return [];
+    const { schema = "public", name } = is(entity, PgView)
+      ? getViewConfig(entity)
+      : getMaterializedViewConfig(entity as PgMaterializedView);
+    return [{ sql: qualified(schema, name), path: namedPath(kind, schema, name), kind }];
+  });
+  return { definition, schemas: schemasOf(definition), tables, views, catalog };
+}
+
+function touchOf(
+  columns: readonly ColumnFact[],
+  constraints: readonly ConstraintFact[],
+  uniques: readonly UniqueFact[],
+  rules: TableRules | null,
+  partition: ReadonlySet<string> = new Set(),
+): string | null {
+  const taken = new Set([
+    ...constraints.filter(({ kind }) => kind !== "notNull").flatMap((each) => each.columns),
+    ...uniques.flatMap((each) => each.columns),
+    ...partition,
+    rules?.tenantColumn,
+  ]);
+  const said = JSON.stringify(rules?.rules ?? {});
+  const free = columns.filter(
+    ({ name, generated, identity }) =>
+      !taken.has(name) && generated === null && identity === null && !said.includes(name),
+  );
+  return (free.find(({ type }) => SIMPLE.test(type)) ?? free[0])?.name ?? null;
+}
+
+const SIMPLE = /^(?:text|boolean|timestamp|date|integer|bigint)/;
+
+/** The classes that a rule is made of, one by one. */
+export function partsOf(rowClass: RowClass): readonly RowClass[] {
+  return rowClass.kind === "anyOf" ? rowClass.classes.flatMap(partsOf) : [rowClass];
+}
+
+function notInstalled(definition: Definition, table: string): UnderpinError {
+  return new UnderpinError({
+    code: "invalidInput",
+    message: `the table ${table} of "${definition.name}" is not in the database`,
+    hint: "Install the definition first: await apply(db, planInstall(definition)).",
+  });
+}
+
+/** A value as a literal of no type yet; null is NULL. */
+export function value(text: string | null): string {
+  return text === null ? "NULL" : literal(text).trim();
+}
