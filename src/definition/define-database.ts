@@ -3,6 +3,7 @@ import { isPgEnum, PgTable } from "drizzle-orm/pg-core";
 import { UnderpinError } from "../errors.ts";
 import type { DatabaseObject } from "../objects/object.ts";
 import { qualified } from "../sql/quote.ts";
+import { accessFaults } from "./access-faults.ts";
 import type { AccessData } from "./access.ts";
 import type { Definition, DrizzleEntity, Requirements, Seed } from "./definition.ts";
 import { emit } from "./emit/emit.ts";
@@ -51,13 +52,16 @@ export function defineDatabase(options: DefineDatabaseOptions): Definition {
     seeds,
     requires,
   };
-  refuseFaults(definition);
+  refuseFaults(definition, accessFaults(definition));
   return definition;
 }
 
 /** Throws one error for everything that is wrong. */
-export function refuseFaults(definition: Definition): void {
-  const faults = faultsOf(definition);
+export function refuseFaults(
+  definition: Definition,
+  others: readonly DefinitionFault[] = [],
+): void {
+  const faults = [...faultsOf(definition), ...others];
   if (faults.length === 0) return;
   const lines = faults.map(
     ({ table, column, what, fix }) =>

@@ -24,7 +24,7 @@ import {
   type Definition,
 } from "../../src/index.ts";
 import { partitionBy, range } from "../../src/partitioning/partition-by.ts";
-import { defineAccess, ids, among, own, tenant } from "../../src/rls/index.ts";
+import { among, defineAccess, everyone, ids, own, tenant } from "../../src/rls/index.ts";
 
 /** A small shop with one of each kind of object, in a schema and with roles of its own name. */
 export function shop(schemaName: string, rolePrefix: string): Definition {
@@ -135,10 +135,20 @@ export function shop(schemaName: string, rolePrefix: string): Definition {
       ],
     )
     .enableRLS();
-  const settings = shopSchema.table("settings", {
-    key: text("key").primaryKey(),
-    value: jsonb("value").notNull(),
-  });
+  const settings = shopSchema
+    .table(
+      "settings",
+      {
+        key: text("key").primaryKey(),
+        value: jsonb("value").notNull(),
+      },
+      (t) =>
+        access.rules(t, {
+          tenantColumn: null,
+          select: { clerk: everyone, owner: everyone },
+        }),
+    )
+    .enableRLS();
   const totals = shopSchema.materializedView("totals").as((query) =>
     query
       .select({
