@@ -39,7 +39,8 @@ export interface Seed {
 export interface Requirements {
   /** The oldest major version of PostgreSQL. @default 15 */
   readonly server?: number;
-  readonly tables?: readonly RelationName[];
+  /** By name; as a Drizzle table where a lookup or a function reads it, since whoever verifies has to make one like it. */
+  readonly tables?: readonly (RelationName | PgTable)[];
   readonly functions?: readonly RelationName[];
   /** Beside those that the definition makes itself. */
   readonly extensions?: readonly string[];

@@ -11,7 +11,10 @@ import {
 import type { Definition } from "../definition/definition.ts";
 import { tablesOf } from "./objects-of.ts";
 
-/** The tables of the host that a definition points to or reads: named by its foreign keys and views, and not its own. */
+/**
+ * The tables of the host that a definition points to or reads: named by its foreign keys and views, or by what it requires, and not its
+ * own.
+ */
 export function hostTables(definition: Definition): readonly PgTable[] {
   const own = new Set(tablesOf(definition));
   const found = new Set<PgTable>();
@@ -29,6 +32,8 @@ export function hostTables(definition: Definition): readonly PgTable[] {
         : undefined;
     for (const table of tablesIn(query)) if (!own.has(table)) found.add(table);
   }
+  for (const table of definition.requires.tables ?? [])
+    if (is(table, PgTable) && !own.has(table)) found.add(table);
   return [...found];
 }
 

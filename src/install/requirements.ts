@@ -1,9 +1,12 @@
-import { getTableConfig } from "drizzle-orm/pg-core";
+import { is } from "drizzle-orm";
+import { getTableConfig, PgTable } from "drizzle-orm/pg-core";
 import type { Definition } from "../definition/definition.ts";
 import type { DatabaseObject } from "../objects/object.ts";
 import type { Step } from "../plan/step.ts";
+import { targetOf } from "../plan/target.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
 import { hostTables } from "./host-tables.ts";
+import { tablesOf } from "./objects-of.ts";
 
 /**
  * Looks, before anything is made, whether all is there that belongs to the host, and names what is not.
@@ -16,8 +19,17 @@ export function requirementSteps(
 ): readonly Step[] {
   const { server = 15, tables = [], functions = [], extensions = [] } = definition.requires;
   const hosts = hostTables(definition).map(getTableConfig);
+  // In a combined definition one part may make what another needs.
+  const made = new Set(
+    tablesOf(definition)
+      .map((table) => targetOf({ table }))
+      .map(({ schema, name }) => qualified(schema, name)),
+  );
   const names = [
-    ...tables.map(({ schema, name }) => qualified(schema, name)),
+    ...tables
+      .map((table) => (is(table, PgTable) ? targetOf({ table }) : table))
+      .map(({ schema, name }) => qualified(schema, name))
+      .filter((name) => !made.has(name)),
     ...hosts.map(({ schema, name }) => qualified(schema ?? "public", name)),
   ];
   const missing = [

@@ -2,7 +2,6 @@ import type { AnyPgColumn } from "drizzle-orm/pg-core";
 import { defineDatabase } from "../../definition/define-database.ts";
 import { pgDeferrable } from "../../objects/pg-constraint.ts";
 import { pgExtension } from "../../objects/pg-extension.ts";
-import { targetOf } from "../../plan/target.ts";
 import { namespaceOf } from "../namespace.ts";
 import { accessOf, withMembers, type AccessBinding, type ProjectAccess } from "./access.ts";
 import type { Basis, SessionKey } from "./basis.ts";
@@ -121,15 +120,10 @@ export function domainOver<S extends string>(
   return { ...tables, access: bound, definition };
 }
 
-/** What must be there, by name, so that an install says so before it makes anything. */
+/** What must be there, so that an install says so before it makes anything. */
 function hostTables({ projects, users, members, simulations }: Host) {
-  const columns = [
-    projects,
-    users,
-    members.projectId,
-    ...(simulations === undefined ? [] : [simulations]),
-  ];
-  return columns.map(({ table }) => targetOf({ table }));
+  const columns = [projects, users, members.projectId, simulations];
+  return columns.flatMap((column) => (column === undefined ? [] : [column.table]));
 }
 
 function tablesOf<S extends string>(
