@@ -33,4 +33,9 @@ export interface Scheme {
   readonly timeZone: string;
   /** What the names of its partitions begin with. */
   readonly prefix: string;
+  /**
+   * Roles that may have its partitions made. They need not own the table: its function then runs as who installed it.
+   * @default nobody else
+   */
+  readonly executeTo?: readonly string[];
 }

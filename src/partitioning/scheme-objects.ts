@@ -3,7 +3,7 @@ import { namedPath, partPath } from "../catalog/path.ts";
 import type { Scheme } from "../definition/scheme.ts";
 import { databaseObject, type DatabaseObject } from "../objects/object.ts";
 import { pgFunction, type FunctionArgument, type FunctionObject } from "../objects/pg-function.ts";
-import { qualified } from "../sql/quote.ts";
+import { ident, qualified } from "../sql/quote.ts";
 import { makePartition } from "./make-partition.ts";
 import {
   argumentOf,
@@ -53,9 +53,12 @@ export function provisionFunction(scheme: Scheme): FunctionObject {
         { name: "p_until", type: "timestamptz", default: "NULL" },
       ]
     : [];
+  const { executeTo = [] } = scheme;
   return pgFunction({
     schema,
     name: provision,
+    ...(executeTo.length === 0 ? {} : { security: "definer" as const, executeTo }),
+    dependsOn: executeTo.map((role) => `role ${ident(role)}`),
     arguments: [...values, ...window],
     returns: "integer",
     language: "plpgsql",
