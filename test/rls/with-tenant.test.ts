@@ -2,6 +2,9 @@ import { eq, sql } from "drizzle-orm";
 import { drizzle as drizzlePg } from "drizzle-orm/node-postgres";
 import { drizzle as drizzlePglite } from "drizzle-orm/pglite";
 import { drizzle as drizzlePostgresJs } from "drizzle-orm/postgres-js";
+import { drizzle as drizzle044Pg } from "drizzle-orm-044/node-postgres";
+import { drizzle as drizzle044Pglite } from "drizzle-orm-044/pglite";
+import { drizzle as drizzle044PostgresJs } from "drizzle-orm-044/postgres-js";
 import { Cache } from "drizzle-orm/cache/core";
 import type { PGlite } from "@electric-sql/pglite";
 import pg from "pg";
@@ -16,7 +19,8 @@ import { A, B } from "./school.ts";
 type Db = ReturnType<typeof drizzlePglite>;
 
 onEngines("a tenant's transaction", (engine) => {
-  const { access, users, grades } = installedSchool(engine);
+  // Drizzle 0.44 does not double the quotes in a name.
+  const { access, users, grades } = installedSchool(engine, "weird Schema");
   const login = loginOf(engine, Object.values(access.roles));
   const student = { access, persona: "student", tenant: A.tenant, user: A.student } as const;
   const admin = { access, persona: "admin", tenant: A.tenant, user: A.admin } as const;
@@ -256,24 +260,32 @@ function driversOf(
   login: () => Promise<string>,
 ): Readonly<Record<string, (cache?: Cache) => Promise<Db>>> {
   const { server } = engine;
-  if (server === undefined)
+  // Tables and caches of 0.45 serve 0.44 too: Drizzle knows its own by symbols of the global registry.
+  const options = (cache?: Cache) => (cache === undefined ? {} : { cache: cache as never });
+  if (server === undefined) {
+    const client = () => engine.db() as PGlite;
     return {
-      PGlite: (cache) =>
-        Promise.resolve(drizzlePglite(engine.db() as PGlite, cache ? { cache } : {})),
+      PGlite: (cache) => Promise.resolve(drizzlePglite(client(), options(cache))),
+      "PGlite and Drizzle 0.44": (cache) =>
+        Promise.resolve(drizzle044Pglite(client(), options(cache)) as unknown as Db),
     };
+  }
   const pools: pg.Pool[] = [];
   afterAll(() => Promise.all(pools.map((pool) => pool.end())));
+  const sqlOf = async () => server.connect(await login(), { max: 4 });
+  const poolOf = async () => {
+    const pool = new pg.Pool({ connectionString: await login(), max: 4 });
+    pools.push(pool);
+    return pool;
+  };
   return {
     "postgres.js": async (cache) =>
-      drizzlePostgresJs(
-        server.connect(await login(), { max: 4 }),
-        cache ? { cache } : {},
-      ) as unknown as Db,
-    "node-postgres": async (cache) => {
-      const pool = new pg.Pool({ connectionString: await login(), max: 4 });
-      pools.push(pool);
-      return drizzlePg(pool, cache ? { cache } : {}) as unknown as Db;
-    },
+      drizzlePostgresJs(await sqlOf(), options(cache)) as unknown as Db,
+    "postgres.js and Drizzle 0.44": async (cache) =>
+      drizzle044PostgresJs(await sqlOf(), options(cache)) as unknown as Db,
+    "node-postgres": async (cache) => drizzlePg(await poolOf(), options(cache)) as unknown as Db,
+    "node-postgres and Drizzle 0.44": async (cache) =>
+      drizzle044Pg(await poolOf(), options(cache)) as unknown as Db,
   };
 }
 
