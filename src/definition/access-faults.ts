@@ -1,5 +1,14 @@
 import { is } from "drizzle-orm";
-import { getTableConfig, getViewConfig, PgTable, PgView } from "drizzle-orm/pg-core";
+import {
+  getMaterializedViewConfig,
+  getTableConfig,
+  getViewConfig,
+  PgMaterializedView,
+  PgTable,
+  PgView,
+} from "drizzle-orm/pg-core";
+import { qualified } from "../sql/quote.ts";
+import { sqlText } from "../sql/sql-text.ts";
 import { COMMANDS, type AccessData, type RowClass, type TableRules } from "./access.ts";
 import type { Definition } from "./definition.ts";
 import type { DefinitionFault } from "./fault.ts";
@@ -38,7 +47,14 @@ export function accessFaults(definition: Definition): readonly DefinitionFault[]
             ...keyFaults(table, table.rules, tables),
           ],
     ),
-    ...entities.filter((entity) => is(entity, PgView)).flatMap(viewFaults),
+    ...entities
+      .filter((entity) => is(entity, PgView))
+      .flatMap((view) =>
+        viewFaults(
+          view,
+          entities.filter((entity) => is(entity, PgMaterializedView)),
+        ),
+      ),
   ];
 }
 
@@ -160,9 +176,18 @@ function asks({ rules }: TableRules, lookup: string): boolean {
 }
 
 /** A view reads with the rights of who owns it, which under FORCE shows no row, and without it every tenant's. */
-function viewFaults(view: PgView): readonly DefinitionFault[] {
-  const { schema, name, isExisting, with: options } = getViewConfig(view);
+function viewFaults(
+  view: PgView,
+  materialized: readonly PgMaterializedView[],
+): readonly DefinitionFault[] {
+  const { schema, name, isExisting, query, with: options } = getViewConfig(view);
   if (isExisting || options?.securityInvoker === true) return [];
+  // Nobody may read a materialized view, which has no row security: the view that guards one reads it for them.
+  const text = query === undefined ? "" : sqlText(query);
+  const guards = materialized
+    .map(getMaterializedViewConfig)
+    .some((each) => text.includes(qualified(each.schema ?? "public", each.name)));
+  if (options?.securityBarrier === true && guards) return [];
   return [
     {
       table: `${schema ?? "public"}.${name}`,

@@ -56,8 +56,9 @@ export function evaluationTables(
         score: numeric("score", { precision: 6, scale: 2 }),
         scaleMin: numeric("scale_min", { precision: 6, scale: 2 }).notNull().default("0"),
         scaleMax: numeric("scale_max", { precision: 6, scale: 2 }).notNull().default("0"),
+        // Without the CASE a score far outside would overflow (22003) before its CHECK can refuse it.
         normalizedScore: numeric("normalized_score", { precision: 5, scale: 2 }).generatedAlwaysAs(
-          sql`round((score - scale_min) * 100 / NULLIF(scale_max - scale_min, 0), 2)`,
+          sql`CASE WHEN score BETWEEN scale_min AND scale_max THEN round((score - scale_min) * 100 / NULLIF(scale_max - scale_min, 0), 2) END`,
         ),
         comments: text("comments"),
         status: hpcEvaluationStatus("status").notNull().default("draft"),
@@ -100,7 +101,6 @@ export function evaluationTables(
         index("hpc_evaluations_evaluator_idx").on(t.institutionId, t.evaluatorId),
         check("hpc_evaluations_scale", sql`scale_max > scale_min`),
         check("hpc_evaluations_score_in_scale", sql`score BETWEEN scale_min AND scale_max`),
-        check("hpc_evaluations_normalized_range", sql`normalized_score BETWEEN 0 AND 100`),
         check(
           "hpc_evaluations_self_is_the_student",
           sql`(stakeholder = 'self') = (evaluator_id = student_id)`,

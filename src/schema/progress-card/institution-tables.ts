@@ -57,6 +57,9 @@ export function institutionTables(
         check("institutions_name_filled", sql`btrim(name) <> ''`),
         ...access.rules(t, {
           tenantColumn: "id",
+          globalKeys: {
+            institutions_code_key: "the operator registers institutions: no persona writes here",
+          },
           select: { student: tenant, teacher: tenant, parent: tenant, admin: tenant },
         }),
       ],

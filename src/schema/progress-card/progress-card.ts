@@ -56,7 +56,7 @@ export function progressCard(options: ProgressCardOptions = {}) {
   const { enums, tables, views, access } = parts;
   const entities = { progressCardSchema: namespace, ...enums, ...tables, ...views };
   const definition = defineDatabase({
-    name: "progress-card",
+    name: schema,
     tables: entities,
     access,
     objects: [
