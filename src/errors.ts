@@ -34,6 +34,8 @@ export type ErrorCode =
   | "lockBudget"
   /** Row security would hide rows from a step. */
   | "rowSecurity"
+  /** Row security does not hold the login that an application works with. */
+  | "unsafeLogin"
   /** The predecessor's backend cannot be seen or signalled, so it may be alive. */
   | "leaseUnknown"
   /** Another process took the run over. */

@@ -23,3 +23,4 @@ export {
   type WithTenantOptions,
 } from "./with-tenant.ts";
 export type { Id, TenantContext } from "./tenant-context.ts";
+export { assertSafeLogin, type SafeLoginOptions } from "./assert-safe-login.ts";

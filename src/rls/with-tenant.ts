@@ -98,7 +98,7 @@ export function isTransaction(handle: unknown): handle is DrizzleTransaction {
 }
 
 /** Runs work in a transaction or savepoint that has just begun. */
-export async function runInContext<T>(
+async function runInContext<T>(
   transaction: DrizzleTransaction,
   guard: Guard,
   work: (transaction: DrizzleTransaction) => Promise<T>,
@@ -128,6 +128,21 @@ export async function runInContext<T>(
     guard.end(handleIsOver(guard.context));
     forget();
   }
+}
+
+/**
+ * Runs work in a savepoint of a transaction that somebody else began. The work must throw: what takes the context back is the rollback of
+ * the savepoint.
+ *
+ * @internal
+ */
+export async function withTenantInside<T>(
+  transaction: DrizzleTransaction,
+  context: TenantContext,
+  work: (transaction: DrizzleTransaction) => Promise<T>,
+): Promise<T> {
+  const guard = newGuard(checkContext(context));
+  return transaction.transaction((savepoint) => runInContext(savepoint, guard, work));
 }
 
 async function nested<T>(

@@ -1,3 +1,4 @@
+export { asPersona } from "./as-persona.ts";
 export {
   createTestDatabase,
   type TestDatabase,
