@@ -171,14 +171,20 @@ function constraintOf(error: unknown): string {
 
 /** The rows of a query. */
 export async function rowsOf(db: AnyDatabase, text: string): Promise<Record<string, unknown>[]> {
-  const result = (await db.execute(sql.raw(text))) as unknown;
-  return Array.isArray(result)
-    ? [...(result as Record<string, unknown>[])]
-    : (result as { rows: Record<string, unknown>[] }).rows;
+  const result: unknown = await db.execute(sql.raw(text));
+  const rows = Array.isArray(result) ? result : (result as { rows: unknown[] }).rows;
+  return rows.map((row) => ({ ...(row as Record<string, unknown>) }));
+}
+
+/** A PGlite with the host, the domain and project 1. */
+export async function makeWorld(db: AnyDatabase, client: PGlite): Promise<void> {
+  await client.exec(hostSql);
+  await install(client, domain.definition);
+  await projectOf(db, 1);
 }
 
 export function drizzleOf(engine: TestEngine): AnyDatabase {
   return engine.kind === "pglite"
     ? drizzlePglite(engine.db() as PGlite)
-    : (drizzlePostgresJs(engine.db() as Sql) as unknown as AnyDatabase);
+    : drizzlePostgresJs(engine.db() as Sql);
 }

@@ -325,7 +325,7 @@ onEngines(
       const { generateDrizzleJson, generateMigration } = await import("drizzle-kit/api");
       const statements = await generateMigration(
         generateDrizzleJson({}),
-        generateDrizzleJson({ ...entry } as Record<string, unknown>),
+        generateDrizzleJson({ ...entry }),
       );
       const trigram = statements.find((text) => text.includes("pmr_templates_name_trigram")) ?? "";
       const here = (text: string) =>

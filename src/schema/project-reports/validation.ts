@@ -2,6 +2,8 @@ import type { Validation } from "../validation/validation-of.ts";
 import { validationsOf, type Validations } from "../validation/validations-of.ts";
 import * as tables from "./definition.ts";
 import { pmrReportChecks, pmrTemplateChecks } from "./told-checks.ts";
+import { transitionOf, type Transition } from "../validation/transition-of.ts";
+import { legalTransitions } from "./transitions.ts";
 
 /** The schemas of the tables of project reports that a host has bound for itself: `projectReportsValidations(projectReports({ … }))`. */
 export function projectReportsValidations<T extends object>(bound: T): Validations<T> {
@@ -55,3 +57,21 @@ export const projects: Validation<typeof tables.projects> = schemas.projects;
 
 /** Of rows of `users`. */
 export const users: Validation<typeof tables.users> = schemas.users;
+
+/** From which status a report may go to which. */
+export const reportTransition: Transition<typeof legalTransitions.pmrStatus> = transitionOf(
+  legalTransitions.pmrStatus,
+);
+
+/** From which status the validation of an insight may go to which. */
+export const insightTransition: Transition<typeof legalTransitions.validationStatus> = transitionOf(
+  legalTransitions.validationStatus,
+);
+
+/** From which status an export job may go to which. */
+export const exportJobTransition: Transition<typeof legalTransitions.exportJobStatus> =
+  transitionOf(legalTransitions.exportJobStatus);
+
+/** From which status a distribution may go to which. */
+export const distributionTransition: Transition<typeof legalTransitions.distributionStatus> =
+  transitionOf(legalTransitions.distributionStatus);

@@ -123,7 +123,7 @@ export function reportsTable<S extends string>(
         check("pmr_reports_title_length", sql`char_length(btrim(title)) between 1 and 300`),
         check(
           "pmr_reports_sections_form",
-          sql`jsonb_typeof(sections) = 'array' and not jsonb_path_exists(sections, '$[*] ? (!(exists(@.id)))')`,
+          sql`jsonb_typeof(sections) = 'array' and not jsonb_path_exists(sections, '$[*] ? (!(exists(@.id)) || @.id.type() != "string")')`,
         ),
         check("pmr_reports_metrics_form", sql`jsonb_typeof(metrics) = 'object'`),
         check("pmr_reports_visualizations_form", sql`jsonb_typeof(visualizations) = 'array'`),
@@ -133,7 +133,7 @@ export function reportsTable<S extends string>(
         ),
         check(
           "pmr_reports_ai_confidence_scores_range",
-          sql`jsonb_typeof(ai_confidence_scores) = 'object' and not jsonb_path_exists(ai_confidence_scores, '$.* ? (!(@ >= 0 && @ <= 1))')`,
+          sql`jsonb_typeof(ai_confidence_scores) = 'object' and not jsonb_path_exists(ai_confidence_scores, '$.* ? (@.type() != "number" || @ < 0 || @ > 1)')`,
         ),
         check(
           "pmr_reports_monte_carlo_analysis_form",

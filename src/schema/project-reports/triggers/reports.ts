@@ -102,22 +102,25 @@ export function recordReport(access: AccessData, schema: string): string {
   old_report jsonb := to_jsonb(OLD);
   new_report jsonb := to_jsonb(NEW);
 BEGIN
+  IF NEW.total_edits = OLD.total_edits AND NEW.status = OLD.status THEN
+    RETURN NULL;
+  END IF;
   INSERT INTO ${changeEvents} (project_id, report_id, collaboration_session_id, user_id, event_type, field, section_id, old_value, new_value)
-  SELECT NEW.project_id, NEW.id, NEW.collaboration_session_id, me, 'content_updated', n.key, NULL, old_report -> n.key, n.value
-  FROM jsonb_each(new_report) AS n
-  WHERE n.key IN (${contentList}) AND n.key <> 'sections' AND n.value IS DISTINCT FROM old_report -> n.key
-  UNION ALL
-  SELECT NEW.project_id, NEW.id, NEW.collaboration_session_id, me, 'status_changed', 'status', NULL, old_report -> 'status', new_report -> 'status'
-  WHERE NEW.status IS DISTINCT FROM OLD.status;
-  IF NEW.sections IS DISTINCT FROM OLD.sections THEN
-    INSERT INTO ${changeEvents} (project_id, report_id, collaboration_session_id, user_id, event_type, field, section_id, old_value, new_value)
-    SELECT NEW.project_id, NEW.id, NEW.collaboration_session_id, me,
-      CASE WHEN o.section IS NULL THEN 'section_added' WHEN n.section IS NULL THEN 'section_removed' ELSE 'section_updated' END::${type("change_event_type")},
+  SELECT NEW.project_id, NEW.id, NEW.collaboration_session_id, me, e.event::${type("change_event_type")}, e.field, e.section_id, e.old_value, e.new_value
+  FROM (
+    SELECT 'content_updated'::text AS event, n.key AS field, NULL::text AS section_id, old_report -> n.key AS old_value, n.value AS new_value
+    FROM jsonb_each(new_report) AS n
+    WHERE n.key IN (${contentList}) AND n.key <> 'sections' AND n.value IS DISTINCT FROM old_report -> n.key
+    UNION ALL
+    SELECT CASE WHEN o.section IS NULL THEN 'section_added' WHEN n.section IS NULL THEN 'section_removed' ELSE 'section_updated' END,
       'sections', coalesce(n.section ->> 'id', o.section ->> 'id'), o.section, n.section
     FROM jsonb_array_elements(OLD.sections) AS o (section)
     FULL JOIN jsonb_array_elements(NEW.sections) AS n (section) ON n.section ->> 'id' = o.section ->> 'id'
-    WHERE n.section IS DISTINCT FROM o.section;
-  END IF;
+    WHERE n.section IS DISTINCT FROM o.section
+    UNION ALL
+    SELECT 'status_changed', 'status', NULL, old_report -> 'status', new_report -> 'status'
+    WHERE NEW.status <> OLD.status
+  ) AS e;
   IF NEW.total_edits > OLD.total_edits THEN
     UPDATE ${editSessions} AS s
     SET edit_count = s.edit_count + 1, last_activity_at = greatest(s.last_activity_at, now())
