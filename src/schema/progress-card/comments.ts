@@ -8,8 +8,6 @@ export function commentObjects(
   { tables: t }: ProgressCardParts,
 ): readonly DatabaseObject[] {
   const on = (table: (typeof t)[keyof typeof t], text: string) => pgComment({ table, text });
-  const view = (name: string, kind: "view" | "materialized view", text: string) =>
-    pgComment({ schema, table: name, on: kind, text });
   return [
     on(t.institutions, "Schools. Registered by the operator; the tenant of everything else."),
     on(t.userProfiles, "People of an institution: students, teachers, parents, administrators."),
@@ -80,20 +78,11 @@ export function commentObjects(
       column: t.hpcEvidenceFiles.objectPath,
       text: "<institution>/<student>/…, for the rules of the object store.",
     }),
-    view(
-      "mv_hpc_student_summary",
-      "materialized view",
-      "One row for each student, refreshed every 15 minutes. Read hpc_student_summary, which guards it.",
-    ),
-    view(
-      "hpc_student_summary",
-      "view",
-      "The rows of mv_hpc_student_summary that the persona may read.",
-    ),
-    view(
-      "hpc_weighted_scores",
-      "view",
-      "Submitted evaluations by the weights of their stakeholders. Where a stakeholder is missing, the others weigh more.",
-    ),
+    pgComment({
+      schema,
+      table: "hpc_weighted_scores",
+      on: "view",
+      text: "Submitted evaluations by the weights of their stakeholders. Where a stakeholder is missing, the others weigh more.",
+    }),
   ];
 }

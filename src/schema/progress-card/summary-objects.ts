@@ -1,5 +1,6 @@
 import { namedPath } from "../../catalog/path.ts";
 import { databaseObject, type DatabaseObject } from "../../objects/object.ts";
+import { pgComment } from "../../objects/pg-comment.ts";
 import { pgGrant } from "../../objects/pg-grant.ts";
 import { pgMaterializedViewIndex } from "../../objects/pg-materialized-view-index.ts";
 import { pgRefreshSchedule } from "../../objects/pg-refresh-schedule.ts";
@@ -18,7 +19,26 @@ export function summaryObjects(
   const materialized = { schema, view: "mv_hpc_student_summary" };
   const guard = "hpc_student_summary";
   const path = namedPath("view", schema, guard);
-  const personas = [...new Set(Object.values(access.roles))];
+  const withdrawn = `withdrawn privileges on ${path}`;
+  const comments = [
+    pgComment({
+      schema,
+      table: materialized.view,
+      on: "materialized view",
+      text: "One row for each student, refreshed every 15 minutes. Read hpc_student_summary, which guards it.",
+    }),
+    pgComment({
+      schema,
+      table: guard,
+      on: "view",
+      text: "The rows of mv_hpc_student_summary that the persona may read.",
+    }),
+  ];
+  const grants = [...new Set(Object.values(access.roles))].map((to) => {
+    const grant = pgGrant({ schema, table: guard, on: "view", to, privileges: ["select"] });
+    // On Supabase the withdrawal names the personas' role too.
+    return { ...grant, dependsOn: [...grant.dependsOn, withdrawn] };
+  });
   return [
     pgMaterializedViewIndex({
       ...materialized,
@@ -33,14 +53,22 @@ export function summaryObjects(
       create: asReader(access, schema, [
         `ALTER VIEW ${qualified(schema, guard)} OWNER TO ${ident(access.readerRole)}`,
       ]).join(";\n"),
-      dependsOn: [path, `role ${ident(access.readerRole)}`],
+      // Last: only who owns it may grant on it.
+      dependsOn: [
+        path,
+        `role ${ident(access.readerRole)}`,
+        withdrawn,
+        ...grants.map(({ id }) => id),
+        `privileges of ${ident(access.migratorRole)} on ${path}`,
+      ],
       within: path,
       locks: [{ schema, name: guard, mode: "accessExclusive" }],
     }),
-    ...personas.map((to) => {
-      const grant = pgGrant({ schema, table: guard, on: "view", to, privileges: ["select"] });
-      // On Supabase the withdrawal names the personas' role too.
-      return { ...grant, dependsOn: [...grant.dependsOn, `withdrawn privileges on ${path}`] };
-    }),
+    ...grants,
+    // Nor may anybody else comment on what is the reader's.
+    ...comments.map((comment) => ({
+      ...comment,
+      create: asReader(access, schema, [comment.create]).join(";\n"),
+    })),
   ];
 }
