@@ -118,22 +118,30 @@ export function queryFunctions(access: AccessData, schema: string) {
     ),
   ];
   const petri = qualified(schema, "petri_observations");
+  // In two steps: a join of the locator with the root plans for, and locks, every partition, and may look into several.
   const byId = (kind: "petri" | "gasifier") => {
     const table = qualified(schema, `${kind}_observations`);
+    const one = `SELECT * FROM ${table} WHERE company_id = $1 AND program_id = $2 AND site_id = $3 AND created_at = $4 AND observation_id = $5`;
     return pgFunction({
       schema,
       name: `${kind}_observation_by_id`,
       arguments: [{ name: "p_observation_id", type: "uuid" }],
       returns: `setof ${table}`,
-      language: "sql",
+      language: "plpgsql",
       volatility: "stable",
       executeTo: roles,
       dependsOn,
       comment: "One observation by its id, from the one partition that holds it.",
-      body: `SELECT o.* FROM ${qualified(schema, "observation_locator")} AS l
-JOIN ${table} AS o ON o.company_id = l.company_id AND o.program_id = l.program_id AND o.site_id = l.site_id
-  AND o.created_at = l.created_at AND o.observation_id = l.observation_id
-WHERE l.observation_id = p_observation_id`,
+      body: `DECLARE
+  v_place record;
+BEGIN
+  FOR v_place IN
+    SELECT l.* FROM ${qualified(schema, "observation_locator")} AS l WHERE l.observation_id = p_observation_id
+  LOOP
+    RETURN QUERY EXECUTE ${literal(one)}
+    USING v_place.company_id, v_place.program_id, v_place.site_id, v_place.created_at, v_place.observation_id;
+  END LOOP;
+END`,
     });
   };
   return [

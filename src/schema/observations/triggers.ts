@@ -33,6 +33,8 @@ export function triggersOf(schema: string, functions: TriggerFunctions): readonl
         name: "touch_updated_at",
         timing: "before",
         events: ["update"],
+        // A row that a trigger copies keeps the time that it has.
+        when: "pg_catalog.pg_trigger_depth() = 0",
         execute: touch,
       }),
     ),
@@ -59,7 +61,8 @@ export function triggersOf(schema: string, functions: TriggerFunctions): readonl
     pgTrigger({
       schema,
       table: "petri_observations",
-      name: "copy_by_submission",
+      // Triggers fire by name: the locator's, which says what is wrong with an id, goes first.
+      name: "mirror_by_submission",
       timing: "after",
       events: ["insert", "update", "delete"],
       execute: copyBySubmission,
