@@ -55,7 +55,11 @@ function comparable(facts: Facts, owner: string): Facts {
     tables: own(facts.tables).filter(({ schema, name }) => !isLeaf(schema, name)),
     columns: facts.columns.filter(({ schema, table }) => !isLeaf(schema, table)),
     constraints: facts.constraints.filter(
-      ({ schema, table, kind }) => kind !== "notNull" && !isLeaf(schema, table),
+      ({ schema, table, kind, parent, references }) =>
+        kind !== "notNull" &&
+        !isLeaf(schema, table) &&
+        // A foreign key to a partitioned table has one more for each of its partitions, which PostgreSQL names.
+        !(parent !== null && references !== null && isLeaf(references.schema, references.name)),
     ),
     indexes: facts.indexes.filter(({ schema, table }) => !isLeaf(schema, table)),
     triggers: facts.triggers.filter(({ schema, table }) => !isLeaf(schema, table)),

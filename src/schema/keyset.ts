@@ -66,8 +66,6 @@ export interface KeysetPage<T, K> {
  * the query may read.
  *
  * @example
- * import { PGlite } from "@electric-sql/pglite";
- * import { drizzle } from "drizzle-orm/pglite";
  * import { pgTable, timestamp, uuid } from "drizzle-orm/pg-core";
  * import { keyset } from "underpin/schema/reporting";
  *
@@ -75,9 +73,10 @@ export interface KeysetPage<T, K> {
  *   id: uuid("id").primaryKey(),
  *   writtenAt: timestamp("written_at", { precision: 3 }).notNull(),
  * });
- * const page = keyset(notes, { writtenAt: "desc", id: "desc" }, { limit: 50 });
- * const query = drizzle({} as PGlite).select().from(notes).where(page.where).orderBy(...page.orderBy);
- * query.toSQL().params; // []
+ * const first = keyset(notes, { writtenAt: "desc", id: "desc" }, { limit: 50 });
+ * // db.select().from(notes).where(first.where).orderBy(...first.orderBy).limit(first.fetch)
+ * const { next } = first.pageOf([]);
+ * next; // null
  */
 export function keyset<
   T extends object,
@@ -100,6 +99,12 @@ export function keyset<
   const fixed = Object.entries<unknown>(within).flatMap(([property, value]) =>
     value === undefined ? [] : [{ column: columnOf(columns, property), value }],
   );
+  if (ordered.length === 0)
+    throw new UnderpinError({
+      code: "invalidInput",
+      message: "a page needs at least one ordered column",
+      hint: 'Name the columns of an index in its order: { createdAt: "desc", id: "desc" }.',
+    });
   if (!isUnique)
     refuseTies(
       ordered,
@@ -107,8 +112,7 @@ export function keyset<
     );
   const signature = signatureOf(ordered);
   const position = after === null ? undefined : decodeCursor(after, signature, ordered);
-  const cursorOf = (row: KeyedRow<T, keyof O>): string =>
-    encodeCursor(row as Readonly<Record<string, unknown>>, signature, ordered);
+  const cursorOf = (row: KeyedRow<T, keyof O>): string => encodeCursor(row, signature, ordered);
   return {
     where: and(
       ...fixed.map(({ column, value }) => eq(column, value)),

@@ -14,9 +14,7 @@ export function refuseTies(ordered: readonly OrderedColumn[], fixed: readonly Pg
     throw new UnderpinError({
       code: "invalidInput",
       message:
-        table === undefined
-          ? "a page needs at least one ordered column"
-          : "the ordered columns are not of one table, so that no key tells whether rows may tie",
+        "the ordered columns are not of one table, so that no key tells whether rows may tie",
       hint: "End the order with a column that is unique in what is read, and say so: { isUnique: true }.",
     });
   const known = keys.get(table) ?? keysOf(table);

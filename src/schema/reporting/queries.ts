@@ -38,7 +38,7 @@ export function reportingQueries(tables: ReportingTables, schema: string) {
      * It goes on by the key of the last row, and not by OFFSET, which reads all rows before it and skips one for each that was deleted
      * meanwhile. The index (organization_id, status, created_at, id), or the same without status, yields the page in order.
      */
-    async reportPage(db: Reader, options: ReportPageOptions) {
+    reportPage: async (db: Reader, options: ReportPageOptions) => {
       const { organizationId, status, after, limit } = options;
       const page = keyset(
         reports,
@@ -70,10 +70,10 @@ export function reportingQueries(tables: ReportingTables, schema: string) {
      *
      * All that it reads is in one index, and the condition on `started_at` leaves the months before unread.
      */
-    async executionStatistics(
+    executionStatistics: async (
       db: Reader,
       { since }: { readonly since?: Date } = {},
-    ): Promise<readonly ExecutionStatistics[]> {
+    ): Promise<readonly ExecutionStatistics[]> => {
       const from: SQL =
         since === undefined
           ? sql`now() - ${sql.raw(`interval '${THIRTY_DAYS}'`)}`
@@ -95,7 +95,7 @@ export function reportingQueries(tables: ReportingTables, schema: string) {
      *
      * It stops at the first row that it finds, where a count reads them all.
      */
-    async hasProcessingReports(db: Reader, templateId: string): Promise<boolean> {
+    hasProcessingReports: async (db: Reader, templateId: string): Promise<boolean> => {
       const found = await db
         .select({ found: sql<number>`1` })
         .from(reports)
@@ -109,7 +109,7 @@ export function reportingQueries(tables: ReportingTables, schema: string) {
      *
      * The ids come from the GIN index, by a function that may use it under row security; see `find_report_ids`.
      */
-    async reportsWithParameters(db: Reader, wanted: Readonly<Record<string, unknown>>) {
+    reportsWithParameters: async (db: Reader, wanted: Readonly<Record<string, unknown>>) => {
       const ids = sql.raw(`${qualified(schema, "find_report_ids")}`);
       return db
         .select({ id: reports.id, name: reports.name, parameters: reports.parameters })

@@ -1,5 +1,6 @@
 import type { AccessData } from "../../definition/access.ts";
 import type { DatabaseObject } from "../../objects/object.ts";
+import type { FunctionObject } from "../../objects/pg-function.ts";
 import { pgTrigger } from "../../objects/pg-trigger.ts";
 import { searchFunctions, triggerFunctions } from "./functions.ts";
 import type { ReportingTables } from "./tables.ts";
@@ -26,7 +27,7 @@ export function reportingTriggers(
   const touched = { organizations, users, templates, template_fields: templateFields };
   const row = (of: "OLD" | "NEW") => `(${TERMS.map((column) => `${of}.${column}`).join(", ")})`;
   return [
-    ...Object.values(functions),
+    ...Object.values<FunctionObject>({ ...functions }),
     ...searchFunctions(access),
     ...Object.entries(touched).map(([name, table]) =>
       pgTrigger({

@@ -55,6 +55,10 @@ export function organizationsTable({ space, access }: Place) {
         check("valid_limits", sql`max_users >= 0 AND max_reports >= 0 AND storage_limit_gb >= 0`),
         ...access.rules(t, {
           tenantColumn: "id",
+          globalKeys: {
+            organizations_name_key: "public, and no persona may write it",
+            organizations_slug_key: "public, and no persona may write it",
+          },
           select: {
             org_admin: tenant,
             report_manager: tenant,

@@ -82,6 +82,14 @@ export function usersTable(
         check("valid_username", sql`username ~ '^[a-zA-Z0-9_-]{3,30}$'`),
         check("valid_preferences", isObject("preferences")),
         ...access.rules(t, {
+          ...(isGlobal
+            ? {
+                globalKeys: {
+                  users_email_key: "the host signs people in by address alone",
+                  users_username_key: "the host signs people in by name alone",
+                },
+              }
+            : {}),
           select: {
             org_admin: tenant,
             report_manager: tenant,
