@@ -24,3 +24,6 @@ export {
 } from "./with-tenant.ts";
 export type { Id, TenantContext } from "./tenant-context.ts";
 export { assertSafeLogin, type SafeLoginOptions } from "./assert-safe-login.ts";
+export { accessMatrix, type AccessCell, type AccessMatrix } from "./access-matrix.ts";
+export { renderMatrix, rowsText } from "./render-matrix.ts";
+export { authStandIn } from "./auth-stand-in.ts";

@@ -1,0 +1,73 @@
+import { functionPath, schemaPath } from "../catalog/path.ts";
+import { databaseObject, type DatabaseObject } from "../objects/object.ts";
+import { pgGroupRole } from "../objects/pg-group-role.ts";
+import { ident, literal, qualified } from "../sql/quote.ts";
+
+const ROLES = ["anon", "authenticated", "service_role"] as const;
+const MARK = literal("stands in for Supabase");
+const CLAIMS =
+  "nullif(pg_catalog.current_setting('request.jwt.claims', true), '')::pg_catalog.jsonb";
+
+/**
+ * What policies for Supabase call, on a PostgreSQL without it: the schema `auth` with `jwt()`, `uid()` and `role()`, and its three roles. So the
+ * same policies run on PGlite and in CI.
+ *
+ * What is there already is used as it is, and is never taken away: on Supabase itself this makes nothing. The functions read `request.jwt.claims`, as
+ * PostgREST sets it.
+ */
+export function authStandIn(): readonly DatabaseObject[] {
+  return [
+    ...ROLES.map((role) => ({ ...pgGroupRole(role), drop: null })),
+    schemaStandIn(),
+    functionStandIn("jwt", "jsonb", CLAIMS),
+    functionStandIn("uid", "uuid", `(${CLAIMS} ->> 'sub')::pg_catalog.uuid`),
+    functionStandIn("role", "text", `${CLAIMS} ->> 'role'`),
+  ];
+}
+
+function schemaStandIn(): DatabaseObject {
+  const name = ident("auth");
+  const found = `pg_catalog.to_regnamespace(${literal(name)})`;
+  return databaseObject({
+    kind: "schema",
+    id: schemaPath("auth"),
+    create: `DO $stand_in$ BEGIN
+  IF ${found} IS NULL THEN
+    CREATE SCHEMA ${name};
+    GRANT USAGE ON SCHEMA ${name} TO ${ROLES.map(ident).join(", ")};
+    COMMENT ON SCHEMA ${name} IS ${MARK};
+  END IF;
+END $stand_in$`,
+    drop: `DO $stand_in$ BEGIN
+  IF pg_catalog.obj_description(${found}, 'pg_namespace') = ${MARK} THEN
+    DROP SCHEMA ${name};
+  END IF;
+EXCEPTION WHEN dependent_objects_still_exist THEN RAISE NOTICE 'the schema is not empty';
+END $stand_in$`,
+    dependsOn: ROLES.map((role) => `role ${ident(role)}`),
+  });
+}
+
+/** A function that is made where it is not, since Supabase's own belongs to another role. */
+function functionStandIn(name: string, returns: string, body: string): DatabaseObject {
+  const called = `${qualified("auth", name)}()`;
+  const found = `pg_catalog.to_regprocedure(${literal(called)})`;
+  return databaseObject({
+    kind: "function",
+    id: functionPath("auth", name, ""),
+    create: `DO $stand_in$ BEGIN
+  IF ${found} IS NULL THEN
+    CREATE FUNCTION ${called} RETURNS ${returns} LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO '' AS ${literal(`SELECT ${body}`)};
+    REVOKE ALL ON FUNCTION ${called} FROM PUBLIC;
+    GRANT EXECUTE ON FUNCTION ${called} TO ${ROLES.map(ident).join(", ")};
+    COMMENT ON FUNCTION ${called} IS ${MARK};
+  END IF;
+END $stand_in$`,
+    drop: `DO $stand_in$ BEGIN
+  IF pg_catalog.obj_description(${found}, 'pg_proc') = ${MARK} THEN
+    DROP FUNCTION ${called};
+  END IF;
+END $stand_in$`,
+    dependsOn: [schemaPath("auth"), ...ROLES.map((role) => `role ${ident(role)}`)],
+  });
+}
