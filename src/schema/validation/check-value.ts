@@ -56,7 +56,7 @@ const BY_TYPE: Partial<Record<ValueType, Read>> = {
   },
   time: (value) => (value instanceof Date ? value.getTime() : Date.parse(String(value))),
   json(value) {
-    const kept: unknown = JSON.parse(JSON.stringify(value));
+    const kept: unknown = JSON.parse(JSON.stringify(value) ?? "null");
     return kept === null ? JSON_NULL : kept;
   },
 };

@@ -120,13 +120,21 @@ const timestamp: Make = (column, direction) =>
         return isDay(date) && isTime(time);
       })(column, direction);
 
+/** An address, or one with the length of its network. */
+const inet: Make = () =>
+  z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], { error: "is not an internet address" });
+
 /** What `JSON.stringify` writes, and jsonb can hold: no NUL and no half of a surrogate pair (22P05). */
 const json: Make = (column) =>
-  z.any().refine((value) => {
-    const document = documentOf(value);
-    if (document === null) return false;
-    return baseType(column) === "json" || !UNSTORED.test(document);
-  }, "is not a JSON document that PostgreSQL stores");
+  z.any().refine(
+    (value) => {
+      const document = documentOf(value);
+      if (document === null) return false;
+      return baseType(column) === "json" || !UNSTORED.test(document);
+    },
+    // Aborts, because no check can look at what is no document.
+    { error: "is not a JSON document that PostgreSQL stores", abort: true },
+  );
 
 const UNSTORED = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/;
 
@@ -158,6 +166,7 @@ const SCHEMAS: Readonly<Record<string, Make>> = {
   timestamp,
   "timestamp with time zone": timestamp,
   time: written("a time", isTime),
+  inet,
   json,
   jsonb: json,
 };

@@ -223,7 +223,7 @@ function compared(
   // A text in quotes beside a number or a time would have to be read as one.
   const quoted = [left, right].some((side) => side.type === "unknown" && side.run({}) !== null);
   if (!told || (quoted && type !== "text")) throw NOT_KNOWN;
-  return strict("boolean", [left, right], (a: never, b: never) => ORDER[operator](a, b));
+  return strict("boolean", [left, right], (a: unknown, b: unknown) => ORDER[operator](a, b));
 }
 
 /** A list beside `'{}'`: one of several dimensions is empty only as a whole. */
@@ -234,14 +234,19 @@ function comparedToEmpty(operator: string, left: Expression): Expression {
 }
 
 const ORDER = {
-  "=": (a: unknown, b: unknown) => a === b,
-  "<>": (a: unknown, b: unknown) => a !== b,
-  "!=": (a: unknown, b: unknown) => a !== b,
-  "<": (a: number, b: number) => a < b,
-  ">": (a: number, b: number) => a > b,
-  "<=": (a: number, b: number) => a <= b,
-  ">=": (a: number, b: number) => a >= b,
+  "=": (a: unknown, b: unknown) => Object.is(a, b) || a === b,
+  "<>": (a: unknown, b: unknown) => !ORDER["="](a, b),
+  "!=": (a: unknown, b: unknown) => !ORDER["="](a, b),
+  "<": (a: unknown, b: unknown) => isLess(a as number, b as number),
+  ">": (a: unknown, b: unknown) => isLess(b as number, a as number),
+  "<=": (a: unknown, b: unknown) => !isLess(b as number, a as number),
+  ">=": (a: unknown, b: unknown) => !isLess(a as number, b as number),
 } as const;
+
+/** NaN equals itself and is above every number (manual, §8.1.2). */
+function isLess(a: number, b: number): boolean {
+  return Number.isNaN(a) ? false : Number.isNaN(b) || a < b;
+}
 
 function counted(
   left: Expression,

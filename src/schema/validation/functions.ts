@@ -12,9 +12,8 @@ export const FUNCTIONS: Readonly<Record<string, Known>> = {
   btrim: ofText("text", (text) => text.replaceAll(/^ +| +$/g, "")),
   ltrim: ofText("text", (text) => text.replace(/^ +/, "")),
   rtrim: ofText("text", (text) => text.replace(/ +$/, "")),
-  // Beyond ASCII the two depend on the collation.
-  lower: ofText("text", (text) => text.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase())),
-  upper: ofText("text", (text) => text.replaceAll(/[a-z]/g, (letter) => letter.toUpperCase())),
+  lower: ofText("text", (text) => byCharacter(text, (character) => character.toLowerCase())),
+  upper: ofText("text", (text) => byCharacter(text, (character) => character.toUpperCase())),
   abs: ofTypes("number", ["number"], (n: number) => Math.abs(n)),
   jsonb_typeof: ofTypes("text", ["json"], jsonType),
   json_typeof: ofTypes("text", ["json"], jsonType),
@@ -52,6 +51,14 @@ export const FUNCTIONS: Readonly<Record<string, Known>> = {
   }),
   isfinite: ofTypes("boolean", ["time"], () => true),
 };
+
+/** One character becomes one, as in most collations: `ß` stays. In "C" only ASCII letters change. */
+function byCharacter(text: string, change: (character: string) => string): string {
+  return Array.from(text, (character) => {
+    const changed = change(character);
+    return characters(changed) === 1 ? changed : character;
+  }).join("");
+}
 
 /** How many characters a text has, as PostgreSQL counts: by code point, not by UTF-16 unit. */
 export function characters(text: string): number {

@@ -15,11 +15,11 @@ export type Validations<T> = {
  */
 export function validationsOf<T extends object>(
   tables: T,
-  told: { readonly [K in keyof T]?: ToldChecks } = {},
+  told: Readonly<Record<string, ToldChecks>> = {},
 ): Validations<T> {
   return Object.fromEntries(
     Object.entries(tables)
       .filter((entry): entry is [string, PgTable] => is(entry[1], PgTable))
-      .map(([name, table]) => [name, validationOf(table, told[name as keyof T])]),
+      .map(([name, table]) => [name, validationOf(table, told[name])]),
   ) as unknown as Validations<T>;
 }
