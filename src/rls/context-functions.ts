@@ -42,7 +42,7 @@ export function contextFunctions(access: AccessData): readonly FunctionObject[] 
       comment: `The ${what} of this transaction; 42501 where there is none.`,
       body: bodyOf(what, source, type, valid),
     });
-  const claim = (key: string) => `auth.jwt() -> 'app_metadata' ->> ${literal(key)}`;
+  const claim = (key: string) => `${CLAIMS} -> 'app_metadata' ->> ${literal(key)}`;
   const setting = (name: string) => `pg_catalog.current_setting(${literal(name)}, true)`;
   return [
     make(
@@ -55,7 +55,7 @@ export function contextFunctions(access: AccessData): readonly FunctionObject[] 
     make(
       "current_user_id",
       "user",
-      supabase ? "auth.jwt() ->> 'sub'" : setting(user.setting),
+      supabase ? `${CLAIMS} ->> 'sub'` : setting(user.setting),
       user.type,
       VALID[user.type],
     ),
@@ -74,6 +74,13 @@ export function contextFunctions(access: AccessData): readonly FunctionObject[] 
       : []),
   ];
 }
+
+/**
+ * What `auth.jwt()` returns, read as it reads it. Not by calling it: the reader, who owns the lookups, and the migrator have no right on the
+ * schema `auth`, and who installs may not be able to give it.
+ */
+const CLAIMS =
+  "nullif(pg_catalog.current_setting('request.jwt.claims', true), '')::pg_catalog.jsonb";
 
 /** When a text is of a type, as SQL about `value`. */
 const VALID: Readonly<Record<IdType, string>> = {

@@ -17,12 +17,12 @@ const REQUEST_ROLES = ["anon", "authenticated", "service_role"] as const;
  * the application must. Bind a domain to `users.id`, and install the two together with `combine`.
  *
  * @example
- * import { authStandIn } from "underpin/schema/auth-stand-in";
+ * import { authUsersStandIn } from "underpin/schema/auth-stand-in";
  *
- * const { users, definition } = authStandIn();
+ * const { users, definition } = authUsersStandIn();
  * definition.name; // "auth"
  */
-export function authStandIn() {
+export function authUsersStandIn() {
   const authSchema = pgSchema("auth");
   const users = authUsersTable(() => [], authSchema);
   const objects = authObjects();
