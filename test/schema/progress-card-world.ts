@@ -36,6 +36,17 @@ const KINDS = {
   strangersWorkflow: 22,
 } as const;
 
+/** Those of them that are people. */
+export const PEOPLE = [
+  "admin",
+  "teacher",
+  "otherTeacher",
+  "student",
+  "classmate",
+  "stranger",
+  "parent",
+] as const;
+
 /** The id of one thing of one institution. */
 export function idOf(letter: Letter, kind: keyof typeof KINDS): string {
   return `${letter.repeat(8)}-0000-4000-8000-${String(KINDS[kind]).padStart(12, "0")}`;

@@ -4,10 +4,13 @@ import { literal } from "../../sql/quote.ts";
 /**
  * Who writes, as SQL; NULL where no person does, as in a migration or a job of the night.
  *
- * Not `current_user_id()`, which refuses a missing context: a trigger runs for those too who need none.
+ * Not `current_user_id()`, which refuses a missing context, nor `auth.uid()`, which the migrator may not call: a trigger runs for those too who need no
+ * context.
  */
 export function actingUser({ target, user }: AccessData): string {
+  const setting = (name: string) =>
+    `nullif(pg_catalog.current_setting(${literal(name)}, true), '')`;
   return target === "supabase"
-    ? "auth.uid()"
-    : `nullif(pg_catalog.current_setting(${literal(user.setting)}, true), '')::uuid`;
+    ? `coalesce(${setting("request.jwt.claim.sub")}, ${setting("request.jwt.claims")}::jsonb ->> 'sub')::uuid`
+    : `${setting(user.setting)}::uuid`;
 }
