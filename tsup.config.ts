@@ -6,6 +6,16 @@ const entry = {
   index: "src/index.ts",
   "migrations/index": "src/migrations/index.ts",
   "rls/index": "src/rls/index.ts",
+  "schema/observations/index": "src/schema/observations/index.ts",
+  "schema/observations/validation": "src/schema/observations/validation.ts",
+  "schema/progress-card/index": "src/schema/progress-card/index.ts",
+  "schema/progress-card/validation": "src/schema/progress-card/validation.ts",
+  "schema/project-reports/index": "src/schema/project-reports/index.ts",
+  "schema/project-reports/validation": "src/schema/project-reports/validation.ts",
+  "schema/reporting/index": "src/schema/reporting/index.ts",
+  "schema/reporting/validation": "src/schema/reporting/validation.ts",
+  "schema/test-cycles/index": "src/schema/test-cycles/index.ts",
+  "schema/test-cycles/validation": "src/schema/test-cycles/validation.ts",
   "testing/index": "src/testing/index.ts",
 };
 
