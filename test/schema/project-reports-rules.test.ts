@@ -205,7 +205,7 @@ describe("a report", () => {
     expect(await add({})).toBe("23505 pmr_reports_month_key");
     expect(await add({ version: 2 })).toBe("done");
     expect(await add({ reportMonth: "2026-02-02" })).toBe("23514 pmr_reports_month_begins");
-    for (const wrong of [{ title: "no id" }, { id: 7 }, "summary"])
+    for (const wrong of [{ title: "no id" }, { id: 7 }, "summary", [{ id: "inside" }], null])
       expect(await add({ version: 2, sections: [wrong] })).toBe("23514 pmr_reports_sections_form");
   });
 
@@ -215,7 +215,7 @@ describe("a report", () => {
       aiGeneratedInsights: [{ text: "old" }],
       aiConfidenceScores: { budget: 0.5 },
     });
-    for (const wrong of [1.5, -0.1, "high"])
+    for (const wrong of [1.5, -0.1, "high", null, [0.5]])
       expect(
         await refusal(db, (tx) => edit(tx, { aiConfidenceScores: { budget: wrong as number } })),
       ).toBe("23514 pmr_reports_ai_confidence_scores_range");

@@ -1,5 +1,6 @@
+// Long because: one installation is looked at from every side, on every engine.
 import { pg_trgm } from "@electric-sql/pglite/contrib/pg_trgm";
-import { is, sql } from "drizzle-orm";
+import { eq, is, sql } from "drizzle-orm";
 import { getTableConfig, isPgEnum, PgTable, PgView } from "drizzle-orm/pg-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { canonical } from "../../src/catalog/canonical.ts";
@@ -24,6 +25,7 @@ import {
   projectOf,
   projects,
   refusal,
+  reportOf,
   rowsOf,
   SCHEMA,
   takenBack,
@@ -336,6 +338,24 @@ onEngines(
       );
       const bare = here(trigram).replace('"extensions".', "");
       expect(await refusal(drizzleOf(engine), (db) => db.execute(sql.raw(bare)))).toBe("42704");
+    });
+
+    it("count every edit of ten editors at once", async () => {
+      const editors = Array.from({ length: 10 }, (_, at) => at);
+      const report = reportOf(1);
+      await Promise.all(
+        editors.map((at) =>
+          as(drizzleOf(engine), "member", { project: 1 }, (db) =>
+            db
+              .update(domain.pmrReports)
+              .set({ title: `Edit ${at}` })
+              .where(eq(domain.pmrReports.id, report)),
+          ),
+        ),
+      );
+      const [row] = await drizzleOf(engine).select().from(domain.pmrReports);
+      expect(row?.totalEdits).toBe(10);
+      expect(await drizzleOf(engine).$count(domain.pmrChangeEvents)).toBe(10);
     });
 
     it("ask who is asking once for each statement, where the seed's policies ask once for each row", async () => {

@@ -121,9 +121,10 @@ export function reportsTable<S extends string>(
         check("pmr_reports_month_begins", sql`extract(day from report_month) = 1`),
         check("pmr_reports_version_positive", sql`version > 0`),
         check("pmr_reports_title_length", sql`char_length(btrim(title)) between 1 and 300`),
+        // Strict, since a lax path looks into lists as if they were their elements; silent, since AND promises no order.
         check(
           "pmr_reports_sections_form",
-          sql`jsonb_typeof(sections) = 'array' and not jsonb_path_exists(sections, '$[*] ? (!(exists(@.id)) || @.id.type() != "string")')`,
+          sql`jsonb_typeof(sections) = 'array' and not jsonb_path_exists(sections, 'strict $[*] ? (@.type() != "object" || (@.id.type() == "string") is unknown || @.id.type() != "string")', '{}', true)`,
         ),
         check("pmr_reports_metrics_form", sql`jsonb_typeof(metrics) = 'object'`),
         check("pmr_reports_visualizations_form", sql`jsonb_typeof(visualizations) = 'array'`),
@@ -133,7 +134,7 @@ export function reportsTable<S extends string>(
         ),
         check(
           "pmr_reports_ai_confidence_scores_range",
-          sql`jsonb_typeof(ai_confidence_scores) = 'object' and not jsonb_path_exists(ai_confidence_scores, '$.* ? (@.type() != "number" || @ < 0 || @ > 1)')`,
+          sql`jsonb_typeof(ai_confidence_scores) = 'object' and not jsonb_path_exists(ai_confidence_scores, 'strict $.* ? (@.type() != "number" || @ < 0 || @ > 1)', '{}', true)`,
         ),
         check(
           "pmr_reports_monte_carlo_analysis_form",

@@ -67,7 +67,7 @@ export function templatesTable<S extends string>(basis: Basis<S>) {
         check("pmr_templates_name_length", sql`char_length(btrim(name)) between 1 and 200`),
         check(
           "pmr_templates_sections_form",
-          sql`jsonb_typeof(sections) = 'array' and not jsonb_path_exists(sections, '$[*] ? (!(exists(@.id)) || @.id.type() != "string")')`,
+          sql`jsonb_typeof(sections) = 'array' and not jsonb_path_exists(sections, 'strict $[*] ? (@.type() != "object" || (@.id.type() == "string") is unknown || @.id.type() != "string")', '{}', true)`,
         ),
         check("pmr_templates_default_metrics_form", sql`jsonb_typeof(default_metrics) = 'array'`),
         check("pmr_templates_ai_suggestions_form", sql`jsonb_typeof(ai_suggestions) = 'object'`),
