@@ -63,7 +63,7 @@ export async function duplicateEmails(
   const email = sql<string>`lower(${users.email})`;
   return db
     .select({ email, users: count() })
-    .from(users as PgTable)
+    .from(users)
     .groupBy(email)
     .having(sql`count(*) > 1`)
     .orderBy(email);
@@ -75,10 +75,11 @@ export async function activeSessions<U extends Users>(
   { users }: { readonly users: U },
   { lifetime = "30 minutes" }: SessionOptions = {},
 ): Promise<readonly ActiveSession<DataOf<U["userId"]>>[]> {
-  const { userId, lastLoginAt, isActive } = users as Users;
+  const table: Users = users;
+  const { userId, lastLoginAt, isActive } = table;
   const rows: unknown = await db
     .select({ userId, lastLoginAt })
-    .from(users as PgTable)
+    .from(table)
     .where(and(eq(isActive, true), sql`${lastLoginAt} > now() - ${lifetime}::interval`))
     .orderBy(desc(lastLoginAt));
   return rows as readonly ActiveSession<DataOf<U["userId"]>>[];
@@ -89,10 +90,11 @@ export async function activeWorkflows<W extends Phases>(
   db: ReadinessDatabase,
   { workflowPhases }: { readonly workflowPhases: W },
 ): Promise<readonly ActiveWorkflow<DataOf<W["phaseId"]>>[]> {
-  const { phaseId, cycleId, reportId, phaseName, status } = workflowPhases as Phases;
+  const table: Phases = workflowPhases;
+  const { phaseId, cycleId, reportId, phaseName, status } = table;
   const rows: unknown = await db
     .select({ phaseId, cycleId, reportId, phaseName })
-    .from(workflowPhases as PgTable)
+    .from(table)
     .where(inArray(status, ["in_progress", "pending_review"]))
     .orderBy(phaseId);
   return rows as readonly ActiveWorkflow<DataOf<W["phaseId"]>>[];

@@ -35,13 +35,16 @@ export function peopleTables<K extends KeyKind, S extends string>({
       },
       (t) => [
         primaryKey({ name: "lobs_pkey", columns: [t.lobId] }),
-        // No persona writes here, so that nobody can try whether a code is taken.
         unique("lobs_code_key").on(t.code),
         points("lobs_owner_user_id_fkey", [t.lobId, t.ownerUserId], "users", ["lob_id", "user_id"]),
         check("lobs_code_form", sql`code ~ '^[a-z0-9]+(-[a-z0-9]+)*$'`),
         check("lobs_name_filled", sql`btrim(name) <> ''`),
         index("idx_lobs_owner_user_id").on(t.lobId, t.ownerUserId),
         ...access.rules(t, {
+          globalKeys: {
+            lobs_code_key:
+              "no persona writes lines of business, so that nobody can try whether a code is taken",
+          },
           select: {
             tester: tenant,
             test_manager: tenant,
