@@ -1,5 +1,5 @@
 import { UnderpinError } from "../errors.ts";
-import { OBJECT_KINDS, type DatabaseObject } from "../objects/object.ts";
+import { OBJECT_KINDS, type DatabaseObject, type ObjectKind } from "../objects/object.ts";
 
 /**
  * Puts objects into the order in which they can be made: each after what it needs, otherwise by kind, otherwise as given.
@@ -9,18 +9,12 @@ import { OBJECT_KINDS, type DatabaseObject } from "../objects/object.ts";
  */
 export function orderObjects(objects: readonly DatabaseObject[]): readonly DatabaseObject[] {
   const nodes = nodesOf(objects);
-  const done = new Set<string>();
-  const waiting = new Set(nodes);
+  const queue = new Queue(nodes);
   const ordered: DatabaseObject[] = [];
-  while (waiting.size > 0) {
-    const next =
-      firstReady(waiting, done, ["said", "qualified", "bare"]) ??
-      firstReady(waiting, done, ["said", "qualified"]) ??
-      firstReady(waiting, done, ["said"]);
-    if (next === undefined) throw circle([...waiting], done);
-    waiting.delete(next);
-    done.add(next.object.id);
-    ordered.push(next.object);
+  while (ordered.length < nodes.length) {
+    const next = queue.take(ordered.at(-1)?.kind) ?? queue.takeRelaxed();
+    if (next === undefined) throw circle(nodes, ordered);
+    ordered.push(next);
   }
   return ordered;
 }
@@ -51,14 +45,52 @@ function nodesOf(objects: readonly DatabaseObject[]): readonly Node[] {
     });
 }
 
-function firstReady(
-  waiting: ReadonlySet<Node>,
-  done: ReadonlySet<string>,
-  grounds: readonly Ground[],
-): Node | undefined {
-  for (const node of waiting)
-    if (grounds.every((ground) => node.needs[ground].every((id) => done.has(id)))) return node;
-  return undefined;
+/** Nodes that wait for others, and those that wait for nothing more, by kind. */
+class Queue {
+  readonly #waiting = new Map<string, { readonly node: Node; readonly for: Set<string> }>();
+  readonly #waitedFor = new Map<string, string[]>();
+  readonly #ready = new Map<ObjectKind, DatabaseObject[]>(OBJECT_KINDS.map((kind) => [kind, []]));
+
+  constructor(nodes: readonly Node[]) {
+    for (const node of nodes) {
+      const needed = new Set(Object.values(node.needs).flat());
+      if (needed.size === 0) this.#ready.get(node.object.kind)?.push(node.object);
+      else this.#waiting.set(node.object.id, { node, for: needed });
+      for (const id of needed)
+        this.#waitedFor.set(id, [...(this.#waitedFor.get(id) ?? []), node.object.id]);
+    }
+  }
+
+  /** The next that is ready: of the kind of the last one if there is one, since neighbours of a kind become one step. */
+  take(kind: ObjectKind | undefined): DatabaseObject | undefined {
+    for (const each of kind === undefined ? OBJECT_KINDS : [kind, ...OBJECT_KINDS]) {
+      const next = this.#ready.get(each)?.shift();
+      if (next !== undefined) return this.#taken(next);
+    }
+    return undefined;
+  }
+
+  /** When all wait: one whose only unmet needs are names without schema, or else names at all. */
+  takeRelaxed(): DatabaseObject | undefined {
+    for (const grounds of [["said", "qualified"], ["said"]] as const)
+      for (const [id, { node, for: unmet }] of this.#waiting)
+        if (grounds.every((ground) => !node.needs[ground].some((need) => unmet.has(need)))) {
+          this.#waiting.delete(id);
+          return this.#taken(node.object);
+        }
+    return undefined;
+  }
+
+  #taken(object: DatabaseObject): DatabaseObject {
+    for (const id of this.#waitedFor.get(object.id) ?? []) {
+      const waiting = this.#waiting.get(id);
+      waiting?.for.delete(object.id);
+      if (waiting?.for.size !== 0) continue;
+      this.#waiting.delete(id);
+      this.#ready.get(waiting.node.object.kind)?.push(waiting.node.object);
+    }
+    return object;
+  }
 }
 
 interface Name {
@@ -108,7 +140,9 @@ function mentionsIn(
   return { qualified: [...qualified], bare: [...bare].filter((id) => !qualified.has(id)) };
 }
 
-function circle(waiting: readonly Node[], done: ReadonlySet<string>): UnderpinError {
+function circle(nodes: readonly Node[], ordered: readonly DatabaseObject[]): UnderpinError {
+  const done = new Set(ordered.map(({ id }) => id));
+  const waiting = nodes.filter(({ object }) => !done.has(object.id));
   // Each waits for another that waits: following one of them comes round.
   const trail: string[] = [];
   let [at] = waiting;

@@ -3,15 +3,15 @@ import type { DatabaseObject } from "../objects/object.ts";
 import { plan } from "../plan/plan.ts";
 import type { Plan, Step } from "../plan/step.ts";
 import { ident } from "../sql/quote.ts";
+import { groupsOf, locksTogether, textOf, titleOf } from "./groups.ts";
 import { objectsOf } from "./objects-of.ts";
 import { requirementSteps } from "./requirements.ts";
-import { transactionsOf } from "./transactions.ts";
 import { validateBodies } from "./validate-bodies.ts";
 
 /**
  * Everything that a definition is made of, as one plan in the order of what needs what.
  *
- * It needs no drizzle-kit. Objects of its own are made in few transactions; a foreign key to a table of the host has one to itself and takes
+ * It needs no drizzle-kit. Neighbours of one kind are one step and one transaction; a foreign key to a table of the host has one to itself and takes
  * SHARE ROW EXCLUSIVE there, for a moment, since its own table is empty. Seed rows come before row security. Functions are made without a look at their
  * bodies, which may name what comes later, and are looked at in the end.
  *
@@ -27,12 +27,8 @@ import { validateBodies } from "./validate-bodies.ts";
 export function planInstall(definition: Definition): Plan {
   const objects = objectsOf(definition);
   const settings = settingsFor(objects);
-  const steps = transactionsOf(objects, ({ locks }) => locks).flatMap(({ objects: together }) =>
-    together.map((object, at): Step => {
-      const first = at === 0;
-      const last = at === together.length - 1;
-      return installStep(object, first ? settings : "", last ? "commitAfter" : "inside");
-    }),
+  const steps = groupsOf(objects, ({ locks }) => locks).map((group) =>
+    installStep(group, settings),
   );
   const install = plan(`install ${definition.name}`, [
     ...requirementSteps(definition, objects),
@@ -54,23 +50,25 @@ export function settingsFor(objects: readonly DatabaseObject[]): string {
   return `SET LOCAL search_path TO ${path};\nSET LOCAL check_function_bodies TO off;\n`;
 }
 
-function installStep(
-  object: DatabaseObject,
-  before: string,
-  transaction: "inside" | "commitAfter",
-): Step {
-  const { id, create, drop, locks, dropLocks, creates } = object;
+function installStep(group: readonly DatabaseObject[], settings: string): Step {
+  const reversed = [...group].reverse();
+  const drop = textOf(reversed, (object) => object.drop);
   return {
     kind: "sql",
-    id,
-    title: `${object.kind === "rows" ? "Insert" : "Create"} ${id}`,
-    sql: before + create,
-    locks,
-    creates,
-    transaction,
+    id: group[0]?.id ?? "",
+    title: titleOf(group[0]?.kind === "rows" ? "Insert" : "Create", group),
+    sql: settings + textOf(group, ({ create }) => create),
+    locks: locksTogether(group.flatMap(({ locks }) => locks)),
+    creates: group.reduce((sum, { creates }) => sum + creates, 0),
+    transaction: "commitAfter",
     undo:
-      drop === null
+      drop === ""
         ? { kind: "nothing" }
-        : { kind: "statement", sql: drop, locks: dropLocks, transaction: "inside" },
+        : {
+            kind: "statement",
+            sql: drop,
+            locks: locksTogether(reversed.flatMap(({ dropLocks }) => dropLocks)),
+            transaction: "commitAfter",
+          },
   };
 }

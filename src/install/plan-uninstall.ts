@@ -2,9 +2,9 @@ import type { Definition } from "../definition/definition.ts";
 import type { DatabaseObject } from "../objects/object.ts";
 import { plan } from "../plan/plan.ts";
 import type { Plan, Step, Undo } from "../plan/step.ts";
+import { groupsOf, locksTogether, textOf, titleOf } from "./groups.ts";
 import { objectsOf } from "./objects-of.ts";
 import { settingsFor } from "./plan-install.ts";
-import { transactionsOf } from "./transactions.ts";
 
 /**
  * The exact reverse of {@link planInstall}, object by object and without CASCADE: what the host has made of it stands in the way and is
@@ -17,12 +17,8 @@ export function planUninstall(definition: Definition): Plan {
   const objects = objectsOf(definition);
   const settings = settingsFor(objects);
   const dropped = [...objects].reverse().filter((object) => !goesWithItsTable(object, objects));
-  const steps = transactionsOf(dropped, ({ dropLocks }) => dropLocks).flatMap(
-    ({ objects: together }) =>
-      together.flatMap((object, at): readonly Step[] => {
-        const transaction = at === together.length - 1 ? "commitAfter" : "inside";
-        return uninstallStep(object, settings, transaction);
-      }),
+  const steps = groupsOf(dropped, ({ dropLocks }) => dropLocks).map((group) =>
+    uninstallStep(group, settings),
   );
   return { ...plan(`uninstall ${definition.name}`, steps), voids: [`install ${definition.name}`] };
 }
@@ -52,15 +48,24 @@ function namesLaterFunction(policy: DatabaseObject, objects: readonly DatabaseOb
     );
 }
 
-function uninstallStep(
-  { id, kind, create, drop, locks, dropLocks }: DatabaseObject,
-  settings: string,
-  transaction: "inside" | "commitAfter",
-): readonly Step[] {
-  if (drop === null) return [];
-  const undo: Undo =
-    kind === "table" || kind === "sequence"
-      ? { kind: "irreversible", reason: "its rows are gone with it: restore them from a backup" }
-      : { kind: "statement", sql: settings + create, locks, transaction: "inside" };
-  return [{ kind: "sql", id, title: `Drop ${id}`, sql: drop, locks: dropLocks, transaction, undo }];
+function uninstallStep(group: readonly DatabaseObject[], settings: string): Step {
+  const reversed = [...group].reverse();
+  const hasRows = group.some(({ kind }) => kind === "table" || kind === "sequence");
+  const undo: Undo = hasRows
+    ? { kind: "irreversible", reason: "the rows are gone with it: restore them from a backup" }
+    : {
+        kind: "statement",
+        sql: settings + textOf(reversed, ({ create }) => create),
+        locks: locksTogether(reversed.flatMap(({ locks }) => locks)),
+        transaction: "commitAfter",
+      };
+  return {
+    kind: "sql",
+    id: group[0]?.id ?? "",
+    title: titleOf("Drop", group),
+    sql: textOf(group, ({ drop }) => drop),
+    locks: locksTogether(group.flatMap(({ dropLocks }) => dropLocks)),
+    transaction: "commitAfter",
+    undo,
+  };
 }

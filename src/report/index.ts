@@ -1,0 +1,1 @@
+export { reportSchema } from "./report-schema.ts";
