@@ -70,12 +70,17 @@ onEngines("the way from a table that is not partitioned", (engine) => {
       `SELECT action, detail FROM ${managed("safe_migrate_table")}('petri_observations', true)`,
     );
     expect(steps.map(({ action }) => action)).toEqual([
+      "make partitions",
       "keep in step",
       "copy",
       "compare",
       "analyse",
     ]);
-    expect(steps[1]?.detail).toContain("8 rows of 2 sites");
+    expect(steps.slice(0, 3).map(({ detail }) => detail)).toEqual([
+      "for 2 sites",
+      expect.stringContaining("SHARE ROW EXCLUSIVE"),
+      "8 rows",
+    ]);
     await expect(
       db.query(`SELECT * FROM ${managed("safe_migrate_table")}('sites')`),
     ).rejects.toThrow("no table of observations");
@@ -85,8 +90,15 @@ onEngines("the way from a table that is not partitioned", (engine) => {
     expect(await refusal(db.query(`CALL ${managed("migrate_to_partitioned")}(2)`))).toBe("55000");
   });
 
+  it("does not let the application write what has no partition: those are made before the triggers are put on", async () => {
+    const begin = `SELECT * FROM ${managed("safe_migrate_table")}('petri_observations', false)`;
+    await expect(db.query(begin)).rejects.toThrow("have no partition yet");
+    await db.query(`CALL ${managed("prepare_partitions")}('petri_observations')`);
+    await db.query(begin);
+    await db.query(begin);
+  });
+
   it("copies in batches while rows change, and both sides are equal afterwards", async () => {
-    await db.query(`SELECT * FROM ${managed("safe_migrate_table")}('petri_observations', false)`);
     await db.query(`CALL ${managed("migrate_to_partitioned")}(3, 'other')`);
     expect(
       await db.query(

@@ -126,6 +126,7 @@ onEngines("the domain of observations", (engine) => {
         "f monitor_migration",
         "f post_migration_validation",
         "f pre_migration_check",
+        "p prepare_partitions",
         "f precreate_program_partitions",
         "f provision_site",
         "p provision_requested",

@@ -18,6 +18,9 @@ export interface Management {
   readonly observed: readonly Observed[];
 }
 
+/** The table that says how far each copy is. */
+export const PROGRESS = "migration_progress";
+
 /** One table of observations, as text for SQL. */
 export interface Observed {
   readonly name: string;

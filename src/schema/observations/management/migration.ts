@@ -2,7 +2,8 @@ import { namedPath, schemaPath } from "../../../catalog/path.ts";
 import { databaseObject, type DatabaseObject } from "../../../objects/object.ts";
 import { pgFunction } from "../../../objects/pg-function.ts";
 import { ident, literal, qualified } from "../../../sql/quote.ts";
-import { managed, type Management, type Observed } from "./management.ts";
+import { managed, PROGRESS, type Management, type Observed } from "./management.ts";
+import { monitorMigration, postMigrationValidation } from "./watch-migration.ts";
 
 const KEY = ["company_id", "program_id", "site_id", "created_at", "observation_id"];
 
@@ -14,6 +15,7 @@ export function migration(management: Management): readonly DatabaseObject[] {
   return [
     progressTable(management),
     ...management.observed.map((table) => syncFunction(management, table)),
+    preparePartitions(management),
     beginSync(management),
     safeMigrateTable(management),
     migrateToPartitioned(management),
@@ -21,8 +23,6 @@ export function migration(management: Management): readonly DatabaseObject[] {
     postMigrationValidation(management),
   ];
 }
-
-const PROGRESS = "migration_progress";
 
 /** How far each copy is. It belongs to no company, and no persona may read it. */
 function progressTable({ schema, access }: Management): DatabaseObject {
@@ -113,6 +113,38 @@ const CHOSEN_VARIABLES = `  v_target text;
   v_columns text;
 `;
 
+/** The sites of the old table with the months that they need, those of today and after included. `$1` is one program or NULL. */
+const SITES = `SELECT s.program_id, s.site_id, pg_catalog.min(s.created_at) AS first, greatest(pg_catalog.max(s.created_at), pg_catalog.now() + interval '1 month') AS last
+FROM %s AS s WHERE $1 IS NULL OR s.program_id = $1 GROUP BY 1, 2 ORDER BY 1, 2`;
+
+function preparePartitions(management: Management) {
+  return managed(management, {
+    name: "prepare_partitions",
+    arguments: [
+      { name: "p_table", type: "text" },
+      { name: "p_program_id", type: "text", default: "NULL" },
+    ],
+    commits: true,
+    comment:
+      "Makes the partitions that the rows of the old table need, and commits after each few.",
+    body: `DECLARE
+${CHOSEN_VARIABLES}  v_site record;
+  v_made integer;
+BEGIN
+  SET LOCAL search_path TO '';
+${chosen(management)}  PERFORM ${qualified(management.schema, "require_all_rows")}(v_source::regclass);
+  FOR v_site IN EXECUTE pg_catalog.format(${literal(SITES)}, v_source) USING p_program_id LOOP
+    LOOP
+      EXECUTE pg_catalog.format('SELECT %s($1, $2, $3, $4)', v_provision) INTO v_made USING v_site.program_id, v_site.site_id, v_site.first, v_site.last;
+      COMMIT;
+      SET LOCAL search_path TO '';
+      EXIT WHEN v_made = 0;
+    END LOOP;
+  END LOOP;
+END`,
+  });
+}
+
 function beginSync(management: Management) {
   return managed(management, {
     name: "begin_sync",
@@ -120,9 +152,21 @@ function beginSync(management: Management) {
     returns: "void",
     comment:
       "Puts the triggers on the old table that keep the partitioned one as it is. The caller owns the old table.",
+    // A row without a partition would fail the application that writes to the old table.
     body: `DECLARE
-${CHOSEN_VARIABLES}BEGIN
-${chosen(management)}  IF NOT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = v_source::regclass AND tgname = 'sync_to_partitioned') THEN
+${CHOSEN_VARIABLES}  v_site record;
+  v_missing integer;
+BEGIN
+${chosen(management)}  PERFORM ${qualified(management.schema, "require_all_rows")}(v_source::regclass);
+  FOR v_site IN EXECUTE pg_catalog.format(${literal(SITES)}, v_source) USING NULL::text LOOP
+    EXECUTE pg_catalog.format('SELECT %s($1, $2, $3, $4)', v_provision) INTO v_missing USING v_site.program_id, v_site.site_id, v_site.first, v_site.last;
+    IF v_missing > 0 THEN
+      RAISE EXCEPTION 'rows of program %, site % have no partition yet', v_site.program_id, v_site.site_id
+        USING ERRCODE = 'object_not_in_prerequisite_state',
+        HINT = pg_catalog.format('CALL %s(%L)', ${literal(qualified(management.schema, "prepare_partitions"))}, p_table);
+    END IF;
+  END LOOP;
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = v_source::regclass AND tgname = 'sync_to_partitioned') THEN
     EXECUTE pg_catalog.format('CREATE TRIGGER sync_to_partitioned AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION %I.%I()',
       v_source, ${literal(management.schema)}, 'sync_' || p_table);
     EXECUTE pg_catalog.format('CREATE TRIGGER sync_to_partitioned_truncate BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION %I.%I()',
@@ -150,12 +194,14 @@ BEGIN
 ${chosen(management)}  PERFORM ${requireAll}(v_source::regclass);
   EXECUTE pg_catalog.format('SELECT pg_catalog.count(*), pg_catalog.count(DISTINCT (s.program_id, s.site_id)) FROM %s AS s', v_source) INTO v_rows, v_sites;
   RETURN QUERY VALUES
-    (1, 'keep in step', pg_catalog.format('SELECT %s(%L)', ${literal(qualified(management.schema, "begin_sync"))}, p_table),
+    (1, 'make partitions', pg_catalog.format('CALL %s(%L)', ${literal(qualified(management.schema, "prepare_partitions"))}, p_table),
+      pg_catalog.format('for %s sites', v_sites)),
+    (2, 'keep in step', pg_catalog.format('SELECT %s(%L)', ${literal(qualified(management.schema, "begin_sync"))}, p_table),
       'a moment of SHARE ROW EXCLUSIVE on ' || v_source),
-    (2, 'copy', pg_catalog.format('CALL %s(p_table => %L)', ${literal(qualified(management.schema, "migrate_to_partitioned"))}, p_table),
-      pg_catalog.format('%s rows of %s sites, whose partitions are made first', v_rows, v_sites)),
-    (3, 'compare', pg_catalog.format('SELECT * FROM %s()', ${literal(qualified(management.schema, "post_migration_validation"))}), 'counts and contents by program'),
-    (4, 'analyse', pg_catalog.format('SELECT %s()', ${literal(qualified(management.schema, "analyze_all_partitions"))}), 'until it returns 0');
+    (3, 'copy', pg_catalog.format('CALL %s(p_table => %L)', ${literal(qualified(management.schema, "migrate_to_partitioned"))}, p_table),
+      pg_catalog.format('%s rows', v_rows)),
+    (4, 'compare', pg_catalog.format('SELECT * FROM %s()', ${literal(qualified(management.schema, "post_migration_validation"))}), 'counts and contents by program'),
+    (5, 'analyse', pg_catalog.format('SELECT %s()', ${literal(qualified(management.schema, "analyze_all_partitions"))}), 'until it returns 0');
   IF NOT p_dry_run THEN
     PERFORM ${qualified(management.schema, "begin_sync")}(p_table);
   END IF;
@@ -185,8 +231,6 @@ ${CHOSEN_VARIABLES}  v_key uuid;
   v_last uuid;
   v_copied bigint;
   v_program text := coalesce(p_program_id, '');
-  v_site record;
-  v_made integer;
 BEGIN
   SET LOCAL search_path TO '';
   IF p_batch_size IS NULL OR p_batch_size < 1 THEN
@@ -202,17 +246,8 @@ ${chosen(management)}  IF NOT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tg
   RETURNING last_key INTO v_last;
   COMMIT;
   SET LOCAL search_path TO '';
-  FOR v_site IN EXECUTE pg_catalog.format(
-    'SELECT s.program_id, s.site_id, pg_catalog.min(s.created_at) AS first, greatest(pg_catalog.max(s.created_at), pg_catalog.now()) AS last
-     FROM %s AS s WHERE $1 IS NULL OR s.program_id = $1 GROUP BY 1, 2 ORDER BY 1, 2', v_source) USING p_program_id
-  LOOP
-    LOOP
-      EXECUTE pg_catalog.format('SELECT %s($1, $2, $3, $4)', v_provision) INTO v_made USING v_site.program_id, v_site.site_id, v_site.first, v_site.last;
-      COMMIT;
-      SET LOCAL search_path TO '';
-      EXIT WHEN v_made = 0;
-    END LOOP;
-  END LOOP;
+  CALL ${qualified(management.schema, "prepare_partitions")}(p_table, p_program_id);
+  SET LOCAL search_path TO '';
   LOOP
     EXECUTE pg_catalog.format(
       'WITH batch AS (
@@ -235,59 +270,4 @@ ${chosen(management)}  IF NOT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tg
   WHERE p.table_name = p_table AND p.program_id = v_program;
 END`,
   });
-}
-
-function monitorMigration(management: Management) {
-  const { schema, observed } = management;
-  const sources = observed
-    .map(({ name, source }) => `(${literal(name)}, ${literal(source)})`)
-    .join(", ");
-  return managed(management, {
-    name: "monitor_migration",
-    returns:
-      "table (table_name text, program_id text, rows_copied bigint, source_rows bigint, percent numeric, rows_per_second numeric, finished_at timestamptz)",
-    volatility: "stable",
-    language: "sql",
-    comment: "How far each copy is; source_rows is an estimate, and that of all programs.",
-    body: `SELECT p.table_name, nullif(p.program_id, ''), p.rows_copied, nullif(greatest(c.reltuples, 0), 0)::bigint,
-  CASE WHEN p.finished_at IS NOT NULL THEN 100
-    ELSE least(100, pg_catalog.round(100 * p.rows_copied / nullif(greatest(c.reltuples, 0), 0)::numeric, 1)) END,
-  pg_catalog.round(p.rows_copied / nullif(extract(epoch FROM p.updated_at - p.started_at), 0), 1),
-  p.finished_at
-FROM ${qualified(schema, PROGRESS)} AS p
-JOIN (VALUES ${sources}) AS s(name, source) ON s.name = p.table_name
-LEFT JOIN pg_catalog.pg_class AS c ON c.oid = pg_catalog.to_regclass(s.source)
-ORDER BY p.table_name, p.program_id`,
-    dependsOn: [namedPath("table", schema, PROGRESS)],
-  });
-}
-
-function postMigrationValidation(management: Management) {
-  const { schema, observed } = management;
-  const requireAll = qualified(schema, "require_all_rows");
-  return managed(management, {
-    name: "post_migration_validation",
-    returns:
-      "table (table_name text, program_id text, source_rows bigint, target_rows bigint, status text)",
-    comment:
-      "Compares the old tables with the partitioned ones by program: counts, and a sum of hashes over every column.",
-    body: `BEGIN
-${observed.map((table) => comparison(table, requireAll)).join("")}END`,
-  });
-}
-
-/** Both sides in one statement, and so in one snapshot. */
-function comparison({ name, table, source, columns }: Observed, requireAll: string): string {
-  const values = columns.map((column) => `o.${ident(column)}`).join(", ");
-  const side = (relation: string) =>
-    `SELECT o.program_id, pg_catalog.count(*) AS n, pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.jsonb_build_array(${values})::text, 0)) AS h FROM ${relation} AS o GROUP BY 1`;
-  const compare = `SELECT ${literal(name)}, coalesce(s.program_id, t.program_id), coalesce(s.n, 0), coalesce(t.n, 0),
-    CASE WHEN s.n IS DISTINCT FROM t.n THEN 'rows differ' WHEN s.h IS DISTINCT FROM t.h THEN 'contents differ' ELSE 'ok' END
-  FROM (${side(source)}) AS s FULL JOIN (${side(table)}) AS t USING (program_id) ORDER BY 2`;
-  return `  IF pg_catalog.to_regclass(${literal(source)}) IS NOT NULL THEN
-    PERFORM ${requireAll}(${literal(source)}::regclass);
-    PERFORM ${requireAll}(${literal(table)}::regclass);
-    RETURN QUERY EXECUTE ${literal(compare)};
-  END IF;
-`;
 }
