@@ -1,4 +1,5 @@
-import { getTableConfig, type PgTable } from "drizzle-orm/pg-core";
+import type { getTableConfig, PgTable } from "drizzle-orm/pg-core";
+import { targetOf } from "../plan/target.ts";
 import type { RuledTable } from "./access-faults.ts";
 import type { TableRules } from "./access.ts";
 import type { DefinitionFault } from "./fault.ts";
@@ -75,9 +76,12 @@ export function uniqueKeys(config: ReturnType<typeof getTableConfig>): readonly 
   ];
 }
 
-/** A foreign key may hold the table under another object: compared by name. */
+/**
+ * A foreign key may hold the table under another object: compared by name. Not by getTableConfig, which makes every policy of both tables
+ * again for each pair of them.
+ */
 function isSame(table: PgTable, other: PgTable): boolean {
   if (table === other) return true;
-  const [one, two] = [getTableConfig(table), getTableConfig(other)];
+  const [one, two] = [targetOf({ table }), targetOf({ table: other })];
   return one.name === two.name && one.schema === two.schema;
 }
