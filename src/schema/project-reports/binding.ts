@@ -4,13 +4,10 @@ import { UnderpinError } from "../../errors.ts";
 /** A column of the host that may be pointed to: it must be a uuid, as PostgreSQL demands of both ends of a foreign key. */
 export type UuidColumn = AnyPgColumn<{ columnType: "PgUUID" }>;
 
-/** A column if it is a uuid, and otherwise a type that says so in the compiler's message. */
+/** Nothing more of a column that is a uuid, and of another a text that no column is: the compiler's message. */
 export type IfUuid<C extends AnyPgColumn> = C["_"]["columnType"] extends "PgUUID"
   ? unknown
-  : {
-      readonly "This column must be a uuid: projectReports points to it": never;
-      readonly "It is": C["_"]["columnType"];
-    };
+  : `projectReports points to this column: it must be a uuid, and is a ${C["_"]["columnType"]}`;
 
 /** How the domain is bound to a host. */
 export interface ProjectReportsOptions<
