@@ -230,7 +230,7 @@ function documents(column: PgColumn, own: readonly (readonly Token[])[]): Values
   const asked = words.includes("array") ? [] : words.includes("object") ? {} : fallback;
   return {
     likely: fc.oneof(
-      fc.constantFrom<unknown>({}, { a: 1 }, []),
+      fc.constantFrom<unknown>({}, { a: 1 }, [], [{ id: "a" }], { a: 0.5 }, { a: 0, b: 1 }),
       ...(asked === undefined ? [] : [{ weight: 5, arbitrary: fc.constant<unknown>(asked) }]),
     ),
     unlikely: fc.oneof(
@@ -244,6 +244,13 @@ function documents(column: PgColumn, own: readonly (readonly Token[])[]): Values
         ["\ud800"],
         { "\0": 1 },
         { a: "\\u0000" },
+        { a: 1.5 },
+        { a: "0.5" },
+        { a: [0.5] },
+        [{ id: 5 }],
+        [{ id: null }],
+        [[{ id: "a" }]],
+        [{ id: "a" }, {}],
       ),
       fc.jsonValue(),
     ),
