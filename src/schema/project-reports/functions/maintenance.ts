@@ -1,7 +1,7 @@
 import type { AccessData } from "../../../definition/access.ts";
 import type { DatabaseObject } from "../../../objects/object.ts";
 import { pgFunction, type FunctionOptions } from "../../../objects/pg-function.ts";
-import { ident, qualified } from "../../../sql/quote.ts";
+import { ident, literal, qualified } from "../../../sql/quote.ts";
 import { namer } from "../names.ts";
 
 /**
@@ -28,7 +28,7 @@ export function maintenanceFunctions(
     });
   // A negative age would reach rows of today, and NULL none, silently.
   const refuseAge = (age: string) => `IF ${age} IS NULL OR ${age} < 0 THEN
-    RAISE invalid_parameter_value USING MESSAGE = '${age} must be zero or more';
+    RAISE invalid_parameter_value USING MESSAGE = ${literal(`${age} must be zero or more`).trim()};
   END IF;`;
   const call = (name: string) => `${qualified(schema, name)}()`;
   return [
