@@ -1,4 +1,4 @@
-import { isConnectionError, toError, UnderpinError } from "../errors.ts";
+import { isConnectionError, sqlStateOf, toError, UnderpinError } from "../errors.ts";
 import type { CheckedContext } from "./tenant-context.ts";
 
 /** Whether a handle may still be used. */
@@ -100,7 +100,10 @@ function guardedPostgresJs(client: PostgresJsTransaction, guard: Guard): object 
     },
     savepoint<T>(work: (client: object) => Promise<T>): Promise<T> {
       refuseEnded(guard);
-      return client.savepoint((inner) => work(guardedPostgresJs(inner, guard)));
+      return client.savepoint((inner) => {
+        const result = work(guardedPostgresJs(inner, guard));
+        return result.finally(() => untilLost(guard));
+      });
     },
   };
 }
@@ -118,7 +121,7 @@ function guardedQuery(query: LazyQuery, guard: Guard): LazyQuery {
   };
   query.reject = (error) => {
     guard.fail(error);
-    if (isConnectionError(error)) guard.end(connectionLost(error));
+    if (isLoss(error)) guard.end(connectionLost(error));
     reject(error);
   };
   return query;
@@ -131,8 +134,31 @@ function refuseEnded(guard: Guard): void {
 
 function fail(guard: Guard, error: unknown): never {
   guard.fail(error);
-  if (isConnectionError(error)) guard.end(connectionLost(error));
+  if (isLoss(error)) guard.end(connectionLost(error));
   throw error;
+}
+
+/** Whether an error says that this connection ends: what a foreign server said of its own may bear the same codes. */
+function isLoss(error: unknown): boolean {
+  if (!isConnectionError(error)) return false;
+  const { severity } = error as { readonly severity?: unknown };
+  return sqlStateOf(error) === undefined || severity === "FATAL" || severity === "PANIC";
+}
+
+/**
+ * Never returns where the connection of a postgres.js transaction was lost.
+ *
+ * `sql.begin` has rejected then, and still waits for the work, to send COMMIT or ROLLBACK: on a socket that is gone that throws outside of any
+ * promise, which ends the process (3.4.9).
+ */
+export async function untilLost(guard: Guard): Promise<void> {
+  const ended = guard.ended();
+  if (ended !== undefined && isLostHandle(ended)) await new Promise(() => undefined);
+}
+
+/** Whether a handle ended with its connection. */
+export function isLostHandle(error: Error): boolean {
+  return "code" in error && error.code === "connection";
 }
 
 /** The error of a handle whose transaction is over. */

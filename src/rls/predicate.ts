@@ -23,8 +23,11 @@ export function predicateOf(
       return `${ident(rowClass.column)} = ${userId(access)}`;
     case "among": {
       const lookup = access.lookups.find(({ name }) => name === rowClass.lookup);
+      const type = lookup?.type ?? "uuid";
+      if (access.target === "citus")
+        return `${ident(rowClass.column)} = any(${bareSetting(lookupSetting(access, rowClass.lookup), `${type}[]`)})`;
       const ids = `(select ${qualified(access.schema, lookupFunction(rowClass.lookup))}())`;
-      return `${ident(rowClass.column)} = any(${ids}::${lookup?.type ?? "uuid"}[])`;
+      return `${ident(rowClass.column)} = any(${ids}::${type}[])`;
     }
     case "custom":
       return `(${rowClass.predicate})`;
@@ -62,4 +65,9 @@ function bareSetting(setting: string, type: string): string {
 /** The function of a lookup. */
 export function lookupFunction(name: string): string {
   return `${name}_ids`;
+}
+
+/** Where the ids of a lookup are for a target whose policies cannot ask for them: `app.assigned_ids`. */
+export function lookupSetting({ tenant }: AccessData, name: string): string {
+  return `${tenant.setting.slice(0, tenant.setting.lastIndexOf("."))}.${lookupFunction(name)}`;
 }

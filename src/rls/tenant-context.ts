@@ -1,6 +1,7 @@
 import type { AccessData, IdType } from "../definition/access.ts";
 import { UnderpinError } from "../errors.ts";
-import { ident, literal } from "../sql/quote.ts";
+import { ident, literal, qualified } from "../sql/quote.ts";
+import { lookupFunction, lookupSetting } from "./predicate.ts";
 
 /** An id of any type that an access may have. */
 export type Id = string | number | bigint;
@@ -24,6 +25,8 @@ export interface CheckedContext {
   readonly user: string;
   /** What sets it for the rest of the transaction: one statement, but of Citus. */
   readonly statements: readonly string[];
+  /** What has to be asked for under that, each with the setting that keeps it for the policies. Only of Citus. */
+  readonly lookups: readonly { readonly query: string; readonly setting: string }[];
 }
 
 /**
@@ -56,6 +59,13 @@ export function checkContext(context: TenantContext): CheckedContext {
     tenant,
     user,
     statements: access.target === "citus" ? setLocal(role, settings) : [setConfig(role, settings)],
+    lookups:
+      access.target === "citus"
+        ? access.lookups.map(({ name }) => ({
+            query: `SELECT ${qualified(access.schema, lookupFunction(name))}()::text AS ids`,
+            setting: lookupSetting(access, name),
+          }))
+        : [],
   };
 }
 
@@ -74,10 +84,13 @@ function setLocal(role: string, settings: Settings): readonly string[] {
   return [
     "SET LOCAL citus.propagate_set_commands TO 'local'",
     `SET LOCAL ROLE ${ident(role)}`,
-    ...settings.map(
-      ([name, value]) => `SET LOCAL ${name.split(".").map(ident).join(".")} TO ${literal(value)}`,
-    ),
+    ...settings.map(([name, value]) => setLocalSetting(name, value)),
   ];
+}
+
+/** One setting for the rest of the transaction. */
+export function setLocalSetting(name: string, value: string): string {
+  return `SET LOCAL ${name.split(".").map(ident).join(".")} TO ${literal(value)}`;
 }
 
 /** The claims of a token as PostgREST hands them over. What the context says cannot be overruled by further claims. */

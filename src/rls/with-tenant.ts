@@ -5,12 +5,19 @@ import {
   guarded,
   guardOf,
   handleIsOver,
+  isLostHandle,
   isPostgresJs,
   newGuard,
+  untilLost,
   type Guard,
   type TransactionClient,
 } from "./guarded-client.ts";
-import { checkContext, type CheckedContext, type TenantContext } from "./tenant-context.ts";
+import {
+  checkContext,
+  setLocalSetting,
+  type CheckedContext,
+  type TenantContext,
+} from "./tenant-context.ts";
 
 /** A Drizzle database, or a handle of {@link withTenant}. */
 export interface TenantDatabase {
@@ -67,7 +74,7 @@ export async function withTenant<DB extends TenantDatabase, const P extends stri
   } catch (error) {
     // What broke the connection is the news, not what Drizzle could not roll back on it.
     const ended = guard.ended();
-    throw ended !== undefined && isLost(ended) ? (ended.cause ?? error) : error;
+    throw ended !== undefined && isLostHandle(ended) ? (ended.cause ?? error) : error;
   } finally {
     guard.end(handleIsOver(checked));
   }
@@ -110,7 +117,8 @@ async function runInContext<T>(
   // A failed statement fails the transaction: what was sent behind it does not run.
   setting.catch(() => undefined);
   try {
-    if (!isPostgresJs(client)) await setting;
+    // One statement is sent at once, and the first query behind it. What is asked for first has to be waited for.
+    if (!isPostgresJs(client) || guard.context.lookups.length > 0) await setting;
     const result = await work(guardedHandle(transaction, guard));
     await setting;
     if (guard.failure() !== undefined && !isPostgresJs(client))
@@ -127,6 +135,7 @@ async function runInContext<T>(
   } finally {
     guard.end(handleIsOver(guard.context));
     forget();
+    if (isPostgresJs(client)) await untilLost(guard);
   }
 }
 
@@ -185,7 +194,21 @@ function guardedHandle(transaction: DrizzleTransaction, guard: Guard): DrizzleTr
 }
 
 async function sendContext(client: TransactionClient, guard: Guard): Promise<void> {
-  const { statements } = guard.context;
+  const { statements, lookups } = guard.context;
+  await send(client, guard, statements.join(";\n"));
+  for (const { query, setting } of lookups) {
+    const [row] = await send(client, guard, query);
+    await send(
+      client,
+      guard,
+      setLocalSetting(setting, typeof row?.["ids"] === "string" ? row["ids"] : "{}"),
+    );
+  }
+}
+
+type Rows = readonly Readonly<Record<string, unknown>>[];
+
+async function send(client: TransactionClient, guard: Guard, text: string): Promise<Rows> {
   if (isPostgresJs(client)) {
     const onexecute = (wire: { onclose?: ((error: Error) => void) | null }): boolean => {
       // The first to hear of a lost connection: before any query that waited for it.
@@ -196,9 +219,12 @@ async function sendContext(client: TransactionClient, guard: Guard): Promise<voi
       };
       return true;
     };
-    await client.unsafe(statements.join(";\n"), [], { onexecute }).execute();
-  } else if ("exec" in client) await client.exec(statements.join(";\n"));
-  else await client.query(statements.join(";\n"));
+    return (await client.unsafe(text, [], { onexecute }).execute()) as Rows;
+  }
+  const answered = await ("exec" in client ? client.exec(text) : client.query(text));
+  // Several statements in one text have several results.
+  const last: unknown = Array.isArray(answered) ? answered.at(-1) : answered;
+  return (last as { readonly rows?: Rows }).rows ?? [];
 }
 
 /** An "error" event of a node-postgres client that nobody listens to ends the process. */
@@ -209,10 +235,6 @@ function listen(client: TransactionClient, guard: Guard): () => void {
   };
   client.on("error", lose);
   return () => client.removeListener?.("error", lose);
-}
-
-function isLost(error: Error): boolean {
-  return "code" in error && error.code === "connection";
 }
 
 function refuseLoneClient(db: object): void {

@@ -7,9 +7,13 @@ import type { TestEngine } from "../support/server.ts";
 import { school, schoolRows } from "./school.ts";
 
 /** The school in a schema with a hostile name, installed with its rows; its roles go with the block. */
-export function installedSchool(engine: TestEngine, schema = 'we"ird Schema') {
+export function installedSchool(
+  engine: TestEngine,
+  schema = 'we"ird Schema',
+  target: "postgres" | "citus" = "postgres",
+) {
   const prefix = `rls_${randomBytes(4).toString("hex")}`;
-  const made = school(schema, prefix);
+  const made = school(schema, prefix, target);
   const { access } = made;
   beforeAll(async () => {
     const report = await apply(engine.db(), planInstall(made.definition));

@@ -24,11 +24,16 @@ import {
 } from "../../src/rls/index.ts";
 
 /** A small school with everything that access knows: four personas, two lookups, a view, a materialized view, an audit table. */
-export function school(schema: string, rolePrefix: string) {
+export function school(
+  schema: string,
+  rolePrefix: string,
+  target: "postgres" | "citus" = "postgres",
+) {
   const space = pgSchema(schema);
   const declared = defineAccess({
     schema,
     rolePrefix,
+    target,
     migratorRole: `${rolePrefix}_migrator`,
     tenantColumn: "tenantId",
     personas: ["student", "teacher", "parent", "admin"],
