@@ -272,7 +272,7 @@ const regnamespace = `${literal(ident(SCHEMA)).trim()}::regnamespace`;
 function drizzleOf(engine: TestEngine): AnyDatabase {
   return engine.kind === "pglite"
     ? drizzlePglite(engine.db() as PGlite)
-    : (drizzlePostgresJs(engine.db() as Sql));
+    : drizzlePostgresJs(engine.db() as Sql);
 }
 
 async function look(db: DatabaseLike) {
