@@ -6,6 +6,8 @@ import {
   PgMaterializedView,
   PgTable,
   PgView,
+  type PgPolicy,
+  type PgRole,
 } from "drizzle-orm/pg-core";
 import type { ColumnFact } from "../../catalog/columns.ts";
 import type { ConstraintFact } from "../../catalog/constraints.ts";
@@ -162,6 +164,12 @@ const SIMPLE = /^(?:text|boolean|timestamp|date|integer|bigint)/;
 /** The classes that a rule is made of, one by one. */
 export function partsOf(rowClass: RowClass): readonly RowClass[] {
   return rowClass.kind === "anyOf" ? rowClass.classes.flatMap(partsOf) : [rowClass];
+}
+
+/** The names of the roles that a policy is for. */
+export function rolesOf({ to = "public" }: PgPolicy): string[] {
+  const list = [to].flat() as readonly (string | PgRole)[];
+  return list.map((role) => (typeof role === "string" ? role : role.name));
 }
 
 function notInstalled(definition: Definition, table: string): UnderpinError {

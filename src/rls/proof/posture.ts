@@ -1,0 +1,235 @@
+import { getTableConfig, type PgPolicy } from "drizzle-orm/pg-core";
+import { COMMANDS, type AccessData } from "../../definition/access.ts";
+import { ident, literal } from "../../sql/quote.ts";
+import { sqlText } from "../../sql/sql-text.ts";
+import { lookupFunction } from "../predicate.ts";
+import type { PlannedCell } from "./cell.ts";
+import { isGranted } from "./expected.ts";
+import { rolesOf, type ProofModel, type ProvenTable } from "./model.ts";
+import type { Question } from "./runner.ts";
+
+/** What the catalog itself has to say: cells for what no row shows, or not to every persona. */
+
+/** The place of who runs the proof. */
+export const OWNER = 0;
+
+const text = (query: string) => literal(query).trim();
+
+/** A policy as a row of `pg_policy`. */
+interface PolicyShape {
+  readonly name: string;
+  readonly permissive: boolean;
+  readonly command: string;
+  readonly roles: readonly string[];
+  readonly using: string | null;
+  readonly check: string | null;
+}
+
+const SHAPE = `pg_catalog.json_build_object('name', p.polname, 'permissive', p.polpermissive, 'command', p.polcmd,
+  'roles', array(select case r when 0 then 'public' else pg_catalog.pg_get_userbyid(r) end from pg_catalog.unnest(p.polroles) as r order by 1),
+  'using', pg_catalog.pg_get_expr(p.polqual, p.polrelid), 'check', pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid))`;
+
+/** The question how PostgreSQL would write the declared policies of a table: it makes them beside those that are there. */
+export function declaredPolicies({ sql, table }: ProvenTable): Question {
+  const created = getTableConfig(table).policies.map((policy: PgPolicy, index) => {
+    const to = rolesOf(policy);
+    const clause = (word: string, expression: PgPolicy["using"]) =>
+      expression === undefined ? "" : ` ${word} (${sqlText(expression)})`;
+    return `CREATE POLICY ${ident(`underpin ${index} ${policy.name}`)} ON ${sql} AS ${policy.as ?? "permissive"} FOR ${policy.for ?? "all"}
+      TO ${to.map((role) => (role === "public" ? "PUBLIC" : ident(role))).join(", ")}${clause("USING", policy.using)}${clause("WITH CHECK", policy.withCheck)}`;
+  });
+  return {
+    as: OWNER,
+    kind: "rows",
+    before: created.length === 0 ? "SELECT 1" : created.join(";\n"),
+    sql: `SELECT pg_catalog.json_agg(${SHAPE})::text FROM pg_catalog.pg_policy AS p
+      WHERE p.polrelid = ${text(sql)}::pg_catalog.regclass AND p.polname LIKE 'underpin %'`,
+  };
+}
+
+/** A table's row security, policies and privileges, as they are declared and nothing more. */
+export function tablePosture(model: ProofModel, table: ProvenTable, declared: string): PlannedCell {
+  const { accesses, staff } = partiesOf(model);
+  const policies = new Map(
+    (JSON.parse(declared.slice(3) || "[]") as PolicyShape[]).map((shape) => {
+      const name = shape.name.replace(/^underpin \d+ /, "");
+      return [name, JSON.stringify({ ...shape, name })];
+    }),
+  );
+  const expected = expectedPrivileges(table, accesses);
+  return {
+    persona: "catalog",
+    object: table.path,
+    command: "row security, policies and privileges",
+    context: "any",
+    denies: false,
+    expected: "as declared",
+    question: {
+      as: OWNER,
+      kind: "rows",
+      sql: `SELECT pg_catalog.json_build_object('on', c.relrowsecurity, 'forced', c.relforcerowsecurity,
+        'policies', (SELECT pg_catalog.json_agg(${SHAPE} ORDER BY p.polname) FROM pg_catalog.pg_policy AS p WHERE p.polrelid = c.oid),
+        'privileges', (SELECT pg_catalog.json_agg(DISTINCT pg_catalog.concat_ws(' ', case a.grantee when 0 then 'public' else pg_catalog.pg_get_userbyid(a.grantee) end, a.privilege_type))
+          FROM (SELECT c.relacl AS acl UNION ALL SELECT x.attacl FROM pg_catalog.pg_attribute AS x WHERE x.attrelid = c.oid AND x.attacl IS NOT NULL) AS l
+          CROSS JOIN LATERAL pg_catalog.aclexplode(l.acl) AS a WHERE a.grantee <> c.relowner))::text
+        FROM pg_catalog.pg_class AS c WHERE c.oid = ${text(table.sql)}::pg_catalog.regclass`,
+    },
+    judge(answer) {
+      if (!answer.startsWith("ok ")) return answer;
+      const found = JSON.parse(answer.slice(3)) as {
+        on: boolean;
+        forced: boolean;
+        policies: PolicyShape[] | null;
+        privileges: string[] | null;
+      };
+      const there = new Map((found.policies ?? []).map((each) => [each.name, each]));
+      const faults = [
+        ...(found.on ? [] : ["row security is off"]),
+        ...(found.forced ? [] : ["row security is not forced"]),
+        ...[...policies].flatMap(([name, shape]) => {
+          const each = there.get(name);
+          if (each === undefined) return [`the policy ${name} is missing`];
+          return JSON.stringify(each) === shape ? [] : [`the policy ${name} is not as declared`];
+        }),
+        ...[...there.values()]
+          .filter(
+            ({ name, roles }) => !policies.has(name) && !roles.every((role) => staff.has(role)),
+          )
+          .map(({ name }) => `the policy ${name} is not declared`),
+        ...(found.privileges ?? [])
+          .filter((each) => !expected.has(each) && !isOfStaff(each, staff))
+          .map((each) => `${each} is not declared`),
+        ...[...expected]
+          .filter((each) => !(found.privileges ?? []).includes(each))
+          .map((each) => `${each} is missing`),
+      ];
+      return faults.length === 0 ? null : faults.join("; ");
+    },
+    told: () => "as declared",
+  };
+}
+
+/** The reader and the migrator reach more than personas, and no more than the four commands. */
+function isOfStaff(entry: string, staff: ReadonlySet<string>): boolean {
+  const [privilege = "", ...role] = entry.split(" ").reverse();
+  return (
+    staff.has(role.reverse().join(" ")) &&
+    (COMMANDS as readonly string[]).includes(privilege.toLowerCase())
+  );
+}
+
+function partiesOf({ definition }: ProofModel) {
+  const accesses = definition.access;
+  return {
+    accesses,
+    staff: new Set(accesses.flatMap(({ readerRole, migratorRole }) => [readerRole, migratorRole])),
+  };
+}
+
+function expectedPrivileges(
+  table: ProvenTable,
+  accesses: readonly AccessData[],
+): ReadonlySet<string> {
+  return new Set(
+    accesses.flatMap((access) =>
+      Object.entries(access.roles).flatMap(([persona, role]) =>
+        COMMANDS.filter((command) => isGranted(table, access, persona, command)).map(
+          (command) => `${role} ${command.toUpperCase()}`,
+        ),
+      ),
+    ),
+  );
+}
+
+/** The partitions of a table: each under row security that binds its owner, and open to nobody. */
+export function partitionPosture(table: ProvenTable): PlannedCell {
+  return {
+    persona: "catalog",
+    object: table.path,
+    command: "partitions",
+    context: "any",
+    denies: false,
+    expected: "each closed",
+    question: {
+      as: OWNER,
+      kind: "rows",
+      sql: `SELECT pg_catalog.string_agg(t.relid::text, ', ' ORDER BY t.relid::text)
+        FROM pg_catalog.pg_partition_tree(${text(table.sql)}::pg_catalog.regclass) AS t
+        JOIN pg_catalog.pg_class AS c ON c.oid = t.relid
+        WHERE t.level > 0 AND (NOT c.relrowsecurity OR NOT c.relforcerowsecurity
+          OR EXISTS (SELECT FROM pg_catalog.aclexplode(c.relacl) AS a WHERE a.grantee <> c.relowner))`,
+    },
+    judge: (answer) => (answer === "ok " ? null : `open: ${answer.slice(3)}`),
+    told: () => "each closed",
+  };
+}
+
+/** A context function or lookup: it changes with its context, and runs for whom it should. */
+export function functionPosture(
+  access: AccessData,
+  name: string,
+  owner: string | null,
+): PlannedCell {
+  const called = `${ident(access.schema)}.${ident(name)}()`;
+  return {
+    persona: "catalog",
+    object: `function ${called}`,
+    command: "promises and rights",
+    context: "any",
+    denies: false,
+    expected: "stable, with a path of its own, closed to PUBLIC",
+    question: {
+      as: OWNER,
+      kind: "rows",
+      sql: `SELECT pg_catalog.concat_ws(', ',
+          CASE WHEN p.provolatile <> 's' THEN 'not STABLE' END,
+          CASE WHEN NOT EXISTS (SELECT FROM pg_catalog.unnest(p.proconfig) AS s WHERE s LIKE 'search_path=%') THEN 'no search_path' END,
+          CASE WHEN p.proacl IS NULL OR EXISTS (SELECT FROM pg_catalog.aclexplode(p.proacl) AS a WHERE a.grantee = 0) THEN 'open to PUBLIC' END,
+          CASE WHEN p.prosecdef <> ${owner === null ? "false" : "true"} THEN 'runs for somebody else' END
+          ${owner === null ? "" : `, CASE WHEN pg_catalog.pg_get_userbyid(p.proowner) <> ${text(owner)} THEN 'owned by somebody else' END`})
+        FROM pg_catalog.pg_proc AS p WHERE p.oid = ${text(called)}::pg_catalog.regprocedure`,
+    },
+    judge: (answer) => (answer === "ok " ? null : answer.slice(3)),
+    told: () => "as declared",
+  };
+}
+
+/** The functions of an access, with the role that has to own them where that matters. */
+export function accessFunctions(
+  access: AccessData,
+): readonly { readonly name: string; readonly owner: string | null }[] {
+  return [
+    { name: "current_tenant_id", owner: null },
+    { name: "current_user_id", owner: null },
+    ...(access.target === "supabase" ? [{ name: "current_persona", owner: null }] : []),
+    ...access.lookups.map(({ name }) => ({ name: lookupFunction(name), owner: access.readerRole })),
+  ];
+}
+
+/** The roles: none logs in past row security, and no persona is a member of those that reach everything. */
+export function rolePosture(access: AccessData): PlannedCell {
+  const personas = [...new Set(Object.values(access.roles))];
+  const staff = [access.readerRole, access.migratorRole];
+  const list = (names: readonly string[]) => `(${names.map(text).join(", ")})`;
+  return {
+    persona: "catalog",
+    object: `roles of ${ident(access.schema)}`,
+    command: "attributes and memberships",
+    context: "any",
+    denies: false,
+    expected: "none goes around row security",
+    question: {
+      as: OWNER,
+      kind: "rows",
+      sql: `SELECT pg_catalog.concat_ws('; ',
+        (SELECT pg_catalog.string_agg(r.rolname || ' goes around row security', ', ') FROM pg_catalog.pg_roles AS r
+          WHERE r.rolname IN ${list([...personas, ...staff])} AND (r.rolsuper OR r.rolbypassrls)),
+        (SELECT pg_catalog.string_agg(r.rolname || ' logs in', ', ') FROM pg_catalog.pg_roles AS r
+          WHERE r.rolname IN ${list(staff)} AND r.rolcanlogin),
+        (SELECT pg_catalog.string_agg(m.rolname || ' is a member of ' || r.rolname, ', ') FROM pg_catalog.pg_roles AS m, pg_catalog.pg_roles AS r
+          WHERE m.rolname IN ${list(personas)} AND r.rolname IN ${list(staff)} AND pg_catalog.pg_has_role(m.oid, r.oid, 'MEMBER')))`,
+    },
+    judge: (answer) => (answer === "ok " ? null : answer.slice(3)),
+    told: () => "as declared",
+  };
+}

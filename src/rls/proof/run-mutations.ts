@@ -1,0 +1,70 @@
+import type { Queryable } from "../../executor/executor.ts";
+import { told } from "./cell.ts";
+import type { Mutation } from "./mutations.ts";
+import type { CellPlan } from "./plan-cells.ts";
+import type { Cell, MutationResult } from "./proof.ts";
+import { askAfter, type Changed } from "./runner.ts";
+
+/** The cells as they were before anything was broken. */
+export interface Baseline {
+  readonly plan: CellPlan;
+  readonly answers: readonly string[];
+  readonly cells: readonly Cell[];
+}
+
+/** Breaks the protection in each way, and asks the cells that can show it until one does. */
+export async function runMutations(
+  db: Queryable,
+  mutations: readonly Mutation[],
+  { plan, answers, cells }: Baseline,
+): Promise<readonly MutationResult[]> {
+  const usable = plan.cells
+    .map((cell, at) => ({ cell, at }))
+    .filter(({ at }) => cells[at]?.status !== "broken");
+  const changes = mutations.map(({ sql, shows, first }) => {
+    const fitting = usable.filter(({ cell }) => shows(cell));
+    const rank = ({ cell }: (typeof fitting)[number]) =>
+      cell.persona === "catalog" ? 2 : first?.(cell) === true ? 0 : 1;
+    return {
+      sql,
+      questions: fitting.sort((a, b) => rank(a) - rank(b)).map(({ at }) => at),
+    };
+  });
+  const results = await askAfter(
+    db,
+    changes,
+    plan.cells.map(({ question }) => question),
+    plan.askers,
+    answers,
+  );
+  return mutations.map((mutation, index) => resultOf(mutation, results[index] ?? {}, plan));
+}
+
+function resultOf(
+  { title, object, sql }: Mutation,
+  { error, question, answer = "" }: Changed,
+  plan: CellPlan,
+): MutationResult {
+  const common = { title, object, sql };
+  if (error !== undefined) return { ...common, shownBy: null, status: "impossible", reason: error };
+  const cell = question === undefined ? undefined : plan.cells[question];
+  if (cell === undefined)
+    return { ...common, shownBy: null, status: "survived", reason: "no cell answered otherwise" };
+  const where = `${cell.persona}, ${cell.command} of ${cell.object}, ${cell.context}`;
+  if (cell.persona !== "catalog")
+    return {
+      ...common,
+      shownBy: "behaviour",
+      status: "shown",
+      reason: `${where}: ${told(answer)}`,
+    };
+  const fault = cell.judge(answer);
+  return fault === null
+    ? {
+        ...common,
+        shownBy: null,
+        status: "survived",
+        reason: `${where}: nothing against the declaration`,
+      }
+    : { ...common, shownBy: "catalog", status: "shown", reason: `${where}: ${fault}` };
+}

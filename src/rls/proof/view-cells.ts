@@ -1,0 +1,85 @@
+import type { AccessData } from "../../definition/access.ts";
+import { oneOf, type PlannedCell } from "./cell.ts";
+import { classOf, reaches, type Known } from "./expected.ts";
+import type { ProofModel, ProvenView } from "./model.ts";
+import type { Question } from "./runner.ts";
+import { keepOnly, selectView } from "./statements.ts";
+import { rowsOf, type World } from "./world.ts";
+
+/** What is known where the cells of one persona's views are made. */
+export interface ViewSources {
+  readonly model: ProofModel;
+  readonly world: World;
+  readonly access: AccessData;
+  readonly known: Known;
+  readonly as: number;
+  /** The place of the asker that has this context and sees every row. */
+  readonly truth: number;
+  /** Views that read a materialized view, itself or through another. */
+  readonly guards: ReadonlySet<string>;
+}
+
+/** The question what a view shows in a world of only those rows that the persona may read. */
+export function viewTruth(sources: ViewSources, view: ProvenView): Question {
+  return {
+    sql: selectView(view),
+    as: sources.truth,
+    kind: "rows",
+    before: withoutTheRest(sources, view).join(";\n"),
+  };
+}
+
+/**
+ * Statements that remove what the persona may not read. A guarded materialized view shows what its tenant has, whoever of the tenant
+ * asks, and is filled again.
+ */
+function withoutTheRest(sources: ViewSources, view: ProvenView): readonly string[] {
+  const { model, world, access, known } = sources;
+  const isGuard = sources.guards.has(view.sql);
+  const removals = model.tables.flatMap((table) => {
+    const rows = rowsOf(world, table);
+    const kept = rows.filter((row) =>
+      isGuard
+        ? table.tenantColumn === null || row.values[table.tenantColumn] === known.tenant
+        : reaches(table, classOf(table, access, known.persona, "select"), known, row),
+    );
+    return kept.length === rows.length
+      ? []
+      : [
+          keepOnly(
+            table,
+            kept.map(({ key }) => key),
+          ),
+        ];
+  });
+  return isGuard
+    ? [...removals, ...refreshes(model)]
+    : removals.length === 0
+      ? ["SELECT 1"]
+      : removals;
+}
+
+/** Fills the materialized views, in the order of their declaration. */
+export function refreshes(model: ProofModel): readonly string[] {
+  return model.views
+    .filter(({ kind }) => kind === "materialized view")
+    .map(({ sql }) => `REFRESH MATERIALIZED VIEW ${sql}`);
+}
+
+const REFUSED = "refused privilege";
+
+/** What a persona reads through a view: refused, or what the same query shows in a world of its own rows. */
+export function viewCell(sources: ViewSources, view: ProvenView, truth: string): PlannedCell {
+  const { known, as } = sources;
+  const isClosed = view.kind === "materialized view";
+  return {
+    persona: known.persona,
+    object: view.path,
+    command: "select",
+    context: "right",
+    question: { sql: selectView(view), as, kind: "rows" },
+    expected: isClosed ? REFUSED : "refused, or what its rows yield",
+    judge: isClosed ? oneOf(REFUSED) : oneOf(REFUSED, truth),
+    denies: true,
+  };
+}
