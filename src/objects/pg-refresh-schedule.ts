@@ -10,12 +10,19 @@ export interface RefreshScheduleOptions {
   readonly view: string;
   /** Minutes that divide an hour, hours that divide a day, or a day. */
   readonly every: `${number} minutes` | `${number} hours` | "1 hour" | "1 day";
+  /**
+   * A function of the same schema that refreshes it, where the view belongs to another role than the schedule: only its owner may
+   * REFRESH (42501). For a view of an access that is `refresh_<view>`.
+   */
+  readonly through?: string;
 }
 
 /** A schedule, which the catalog cannot hold by itself. */
 export interface RefreshSchedule extends DatabaseObject {
   readonly kind: "schedule";
-  readonly refresh: Required<RefreshScheduleOptions>;
+  readonly refresh: Required<Omit<RefreshScheduleOptions, "through">> & {
+    readonly through: string | null;
+  };
 }
 
 /**
@@ -30,9 +37,13 @@ export interface RefreshSchedule extends DatabaseObject {
  * pgRefreshSchedule({ schema: "app", view: "daily_totals", every: "15 minutes" });
  */
 export function pgRefreshSchedule(options: RefreshScheduleOptions): RefreshSchedule {
-  const { schema = "public", view, every } = options;
+  const { schema = "public", view, every, through } = options;
   const name = literal(`refresh ${schema}.${view}`);
-  const refresh = literal(`REFRESH MATERIALIZED VIEW CONCURRENTLY ${qualified(schema, view)}`);
+  const refresh = literal(
+    through === undefined
+      ? `REFRESH MATERIALIZED VIEW CONCURRENTLY ${qualified(schema, view)}`
+      : `SELECT ${qualified(schema, through)}()`,
+  );
   const path = namedPath("materialized view", schema, view);
   const whereCron = (statement: string) =>
     `DO $schedule$ BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_cron') THEN ${statement}; END IF; END $schedule$`;
@@ -46,7 +57,11 @@ export function pgRefreshSchedule(options: RefreshScheduleOptions): RefreshSched
     dependsOn: [path],
     within: path,
   });
-  return { ...object, kind: "schedule", refresh: { schema, view, every } };
+  return {
+    ...object,
+    kind: "schedule",
+    refresh: { schema, view, every, through: through ?? null },
+  };
 }
 
 // 15 minutes: every minute that 15 divides.

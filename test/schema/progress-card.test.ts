@@ -1,5 +1,5 @@
-import { is } from "drizzle-orm";
-import { getTableConfig, PgTable } from "drizzle-orm/pg-core";
+import { is, sql } from "drizzle-orm";
+import { getTableConfig, pgSchema, PgTable, uuid } from "drizzle-orm/pg-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { canonical } from "../../src/catalog/canonical.ts";
 import { compareCatalogs } from "../../src/catalog/compare.ts";
@@ -53,6 +53,22 @@ describe("the entry of progress cards", () => {
     expect(accessFaults(definition)).toEqual([]);
     expect(accessFaults(progressCard({ schema: "public", rolePrefix: "hpc" }).definition)).toEqual(
       [],
+    );
+  });
+
+  it("would leave a view open that reads a table with its owner's rights, barrier or not", () => {
+    const open = pgSchema("progress_card")
+      .view("open", { id: uuid("id") })
+      .with({ securityBarrier: true })
+      .as(sql`select id from "progress_card"."user_profiles"`);
+    const faults = accessFaults({ ...definition, tables: { ...definition.tables, open } });
+    expect(faults.map(({ table }) => table)).toEqual(["progress_card.open"]);
+  });
+
+  it("schedules the summary every 15 minutes, by the function of the role that owns it", () => {
+    const schedule = definition.objects.find(({ kind }) => kind === "schedule");
+    expect(schedule?.create).toContain(
+      `cron.schedule('refresh progress_card.mv_hpc_student_summary', '*/15 * * * *', 'SELECT "progress_card"."refresh_mv_hpc_student_summary"()')`,
     );
   });
 

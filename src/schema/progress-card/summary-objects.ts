@@ -46,7 +46,11 @@ export function summaryObjects(
       columns: ["institution_id", "student_id"],
       unique: true,
     }),
-    pgRefreshSchedule({ ...materialized, every: "15 minutes" }),
+    pgRefreshSchedule({
+      ...materialized,
+      every: "15 minutes",
+      through: `refresh_${materialized.view}`,
+    }),
     databaseObject({
       kind: "grant",
       id: `owner of ${path}`,
