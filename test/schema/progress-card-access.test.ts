@@ -1,3 +1,4 @@
+// Long because: one database, which takes seconds to fill, serves all of it.
 import { and, count, eq, is, sql } from "drizzle-orm";
 import { getTableConfig, PgTable } from "drizzle-orm/pg-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

@@ -1,3 +1,4 @@
+// Long because: one database, which takes seconds to fill, serves all of it.
 import { and, asc, eq, sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { planInstall } from "../../src/install/plan-install.ts";
