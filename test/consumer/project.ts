@@ -1,5 +1,5 @@
-import { existsSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { run } from "./command.ts";
 
 /** An application's project, empty at first. */
@@ -16,6 +16,7 @@ export interface Project {
 
 export function createProject(directory: string): Project {
   const write = (file: string, text: string): void => {
+    mkdirSync(dirname(join(directory, file)), { recursive: true });
     writeFileSync(join(directory, file), text);
   };
   const runFile = (file: string, text: string): string => {

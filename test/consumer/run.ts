@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import manifest from "../../package.json" with { type: "json" };
+import { checkKit } from "./check-kit.ts";
 import { checkTypes } from "./check-types.ts";
 import { ROOT, run } from "./command.ts";
 import { createProject, type Project } from "./project.ts";
@@ -13,6 +14,9 @@ import { createProject, type Project } from "./project.ts";
 const SUBPATHS = Object.keys(manifest.exports)
   .filter((path) => path !== "./package.json")
   .map((path) => path.replace(".", "underpin"));
+
+/** Those that need zod. */
+const VALIDATIONS = SUBPATHS.filter((path) => path.endsWith("/validation"));
 
 /** Packages that a host may be without, and is without in the empty project. */
 const OPTIONAL = Object.keys(manifest.peerDependenciesMeta);
@@ -27,16 +31,19 @@ try {
   const project = createProject(directory);
   project.install(tarball, `drizzle-orm@${manifest.devDependencies["drizzle-orm"]}`);
   checkNothingElse(project);
-  for (const subpath of SUBPATHS) checkImport(project, subpath);
+  for (const subpath of SUBPATHS) if (!VALIDATIONS.includes(subpath)) checkImport(project, subpath);
   checkBrands(project);
   checkMissingPglite(project);
   checkProgram(project);
   project.install(
-    `@electric-sql/pglite@${manifest.devDependencies["@electric-sql/pglite"]}`,
-    `@types/node@${manifest.devDependencies["@types/node"]}`,
+    ...(["@electric-sql/pglite", "@types/node", "drizzle-kit", "drizzle-zod", "zod"] as const).map(
+      (name) => `${name}@${manifest.devDependencies[name]}`,
+    ),
   );
   checkTestDatabase(project);
+  for (const subpath of VALIDATIONS) checkImport(project, subpath);
   checkTypes(project, SUBPATHS);
+  await checkKit(project);
   console.log("consumer ring passed");
 } finally {
   rmSync(directory, { recursive: true, force: true });
