@@ -575,13 +575,25 @@ describe("templates", () => {
     ).toBe("42501");
   });
 
-  inWorld("take suggestions from the service, and nothing else", async (db) => {
-    const by = (set: object) =>
-      refusal(db, (tx) => as(tx, "system", manager, (at) => at.update(pmrTemplates).set(set)));
-    expect(await by({ aiSuggestions: { add: "risks" }, rating: 4.5 })).toBe("done");
-    expect(await by({ name: "Renamed" })).toBe("42501 pmr_templates_authorship");
-    expect(await by({ rating: 5.5 })).toBe("23514 pmr_templates_rating_range");
+  inWorld("take nothing from the service, which works in one project", async (db) => {
+    const suggest = (tx: AnyDatabase) =>
+      as(tx, "system", manager, (at) => at.update(pmrTemplates).set({ aiSuggestions: { a: 1 } }));
+    expect(await refusal(db, suggest)).toBe("42501");
   });
+
+  inWorld(
+    "have a rating from nought to five, and outlive the account of who made them",
+    async (db) => {
+      const mine = { name: "Mine", createdBy: person.manager(1) };
+      await db.insert(pmrTemplates).values(mine);
+      expect(await refusal(db, (tx) => tx.update(pmrTemplates).set({ rating: 5.5 }))).toBe(
+        "23514 pmr_templates_rating_range",
+      );
+      await db.delete(people).where(eq(people.id, person.manager(1)));
+      const [left] = await db.select().from(pmrTemplates).where(eq(pmrTemplates.name, "Mine"));
+      expect(left?.createdBy).toBeNull();
+    },
+  );
 
   inWorld("stay while a report is made from them", async (db) => {
     const [template] = await db.select().from(pmrTemplates).limit(1);

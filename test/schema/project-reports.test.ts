@@ -146,6 +146,15 @@ describe("binding", () => {
     expect(getTableConfig(domain.pmrReports).foreignKeys).toHaveLength(names.length + 1);
   });
 
+  it("points to simulations by their id, or by project and id where the host has that key", () => {
+    const columnsOf = (table: PgTable) =>
+      getTableConfig(table)
+        .foreignKeys.filter((key) => key.getName() === "pmr_reports_simulation_fkey")
+        .map((key) => key.reference().columns.map(({ name }) => name));
+    expect(columnsOf(domain.pmrReports)).toEqual([["monte_carlo_simulation_id"]]);
+    expect(columnsOf(entry.pmrReports)).toEqual([["project_id", "monte_carlo_simulation_id"]]);
+  });
+
   it("makes plain tables and enums for public", () => {
     const plain = entry.projectReports({ ...bound(), schema: "public", rolePrefix: "pmr_public" });
     expect(getTableConfig(plain.pmrReports).schema).toBeUndefined();
@@ -288,7 +297,7 @@ onEngines(
           projectId: entry.projectMembers.projectId,
           userId: entry.projectMembers.userId,
         },
-        simulations: entry.monteCarloSimulations.id,
+        simulations: entry.monteCarloSimulations,
         schema: "elsewhere",
       });
       const { outcome, failure } = await apply(engine.db(), planInstall(elsewhere.definition));

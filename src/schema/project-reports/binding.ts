@@ -9,6 +9,12 @@ export type IfUuid<C extends AnyPgColumn> = C["_"]["columnType"] extends "PgUUID
   ? unknown
   : `projectReports points to this column: it must be a uuid, and is a ${C["_"]["columnType"]}`;
 
+/** A simulation by its project and id. */
+export interface SimulationKey {
+  readonly projectId: UuidColumn;
+  readonly id: UuidColumn;
+}
+
 /** How the domain is bound to a host. */
 export interface ProjectReportsOptions<
   S extends string,
@@ -24,8 +30,11 @@ export interface ProjectReportsOptions<
   readonly users: U & IfUuid<U>;
   /** Who is in which project: two columns of one table of the host, or of a view. */
   readonly members: { readonly projectId: MP & IfUuid<MP>; readonly userId: MU & IfUuid<MU> };
-  /** The key of the host's Monte Carlo simulations. Without it a report's simulation is an id that nothing checks. */
-  readonly simulations?: X & IfUuid<X>;
+  /**
+   * The key of the host's Monte Carlo simulations; with the project where that is unique together, so that no report points to the
+   * simulation of another project. Without it a report's simulation is an id that nothing checks.
+   */
+  readonly simulations?: (X & IfUuid<X>) | SimulationKey;
   /** @default "project_reports" */
   readonly schema?: S;
   /** Where `pg_trgm` is, or is put. @default "extensions" */
@@ -43,7 +52,17 @@ export interface Host {
   readonly projects: AnyPgColumn;
   readonly users: AnyPgColumn;
   readonly members: { readonly projectId: AnyPgColumn; readonly userId: AnyPgColumn };
-  readonly simulations: AnyPgColumn | undefined;
+  /** The last one is the id. */
+  readonly simulations:
+    | readonly [id: AnyPgColumn]
+    | readonly [project: AnyPgColumn, id: AnyPgColumn]
+    | undefined;
+}
+
+/** The columns of a simulation's key, whichever way they were given. */
+export function simulationKey(given: AnyPgColumn | SimulationKey | undefined): Host["simulations"] {
+  if (given === undefined) return undefined;
+  return "projectId" in given ? [given.projectId, given.id] : [given];
 }
 
 /** Refuses two columns of two tables, which Drizzle's types let through. */

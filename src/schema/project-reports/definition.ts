@@ -9,7 +9,7 @@ const ready = domainOver(
     projects: host.projects.id,
     users: host.users.id,
     members: { projectId: host.projectMembers.projectId, userId: host.projectMembers.userId },
-    simulations: host.monteCarloSimulations.id,
+    simulations: [host.monteCarloSimulations.projectId, host.monteCarloSimulations.id],
   },
   domainAccess,
   { schema: "project_reports", alongside: host },

@@ -1,6 +1,6 @@
 // The domain --------------------------------------------------------------------------------------
 export { projectReports } from "./project-reports.ts";
-export type { IfUuid, ProjectReportsOptions } from "./binding.ts";
+export type { IfUuid, ProjectReportsOptions, SimulationKey, UuidColumn } from "./binding.ts";
 export {
   access,
   activeCollaborationSessions,

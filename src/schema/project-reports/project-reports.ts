@@ -5,7 +5,12 @@ import { pgExtension } from "../../objects/pg-extension.ts";
 import { namespaceOf } from "../namespace.ts";
 import { accessOf, withMembers, type AccessBinding, type ProjectAccess } from "./access.ts";
 import type { Basis, SessionKey } from "./basis.ts";
-import { refuseTwoTables, type Host, type ProjectReportsOptions } from "./binding.ts";
+import {
+  refuseTwoTables,
+  simulationKey,
+  type Host,
+  type ProjectReportsOptions,
+} from "./binding.ts";
 import { enumsOf } from "./enums.ts";
 import { maintenanceFunctions } from "./functions/maintenance.ts";
 import { readingFunctions } from "./functions/reading.ts";
@@ -62,7 +67,7 @@ export function projectReports<
   const S extends string = "project_reports",
 >(options: ProjectReportsOptions<S, P, U, MP, MU, X>) {
   const { schema = "project_reports" as S, projects, users, members, simulations } = options;
-  const host: Host = { projects, users, members, simulations };
+  const host: Host = { projects, users, members, simulations: simulationKey(simulations) };
   refuseTwoTables(members);
   const { extensionSchema } = options;
   return domainOver(host, accessOf(bindingOf(schema, options)), {
@@ -122,8 +127,7 @@ export function domainOver<S extends string>(
 
 /** What must be there, so that an install says so before it makes anything. */
 function hostTables({ projects, users, members, simulations }: Host) {
-  const columns = [projects, users, members.projectId, simulations];
-  return columns.flatMap((column) => (column === undefined ? [] : [column.table]));
+  return [projects, users, members.projectId, ...(simulations ?? [])].map(({ table }) => table);
 }
 
 function tablesOf<S extends string>(

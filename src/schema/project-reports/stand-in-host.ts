@@ -76,18 +76,14 @@ export function standInHost(access: ProjectAccess) {
         createdAt: moment("created_at").notNull().defaultNow(),
       },
       (t) => [
-        // By the id alone, since reports point to it so.
-        primaryKey({ name: "monte_carlo_simulations_pkey", columns: [t.id] }),
+        primaryKey({ name: "monte_carlo_simulations_pkey", columns: [t.projectId, t.id] }),
         foreignKey({
           name: "monte_carlo_simulations_project_fkey",
           columns: [t.projectId],
           foreignColumns: [projects.id],
         }).onDelete("cascade"),
         index("monte_carlo_simulations_project_idx").on(t.projectId, t.createdAt),
-        ...access.rules(t, {
-          globalKeys: { monte_carlo_simulations_pkey: "reports point to a simulation by its id" },
-          select: readByAll,
-        }),
+        ...access.rules(t, { select: readByAll }),
       ],
     )
     .enableRLS();

@@ -24,6 +24,9 @@ import {
 } from "../basis.ts";
 import type { AuditEntry, JsonObject, Section } from "../shapes.ts";
 
+const BY_ID =
+  "the host's simulations are known by their id alone; ids are random, and to guess one shows that it exists, nothing of it";
+
 /** A report of one project for one month. */
 export function reportsTable<S extends string>(
   basis: Basis<S>,
@@ -108,11 +111,17 @@ export function reportsTable<S extends string>(
         ...(simulations === undefined
           ? []
           : [
-              foreignKey({
-                name: "pmr_reports_simulation_fkey",
-                columns: [t.monteCarloSimulationId],
-                foreignColumns: [simulations],
-              }).onDelete("set null"),
+              simulations.length === 2
+                ? foreignKey({
+                    name: "pmr_reports_simulation_fkey",
+                    columns: [t.projectId, t.monteCarloSimulationId],
+                    foreignColumns: [simulations[0], simulations[1]],
+                  })
+                : foreignKey({
+                    name: "pmr_reports_simulation_fkey",
+                    columns: [t.monteCarloSimulationId],
+                    foreignColumns: [simulations[0]],
+                  }).onDelete("set null"),
             ]),
         refersToUser("pmr_reports_created_by_fkey", t.createdBy, host),
         refersToUser("pmr_reports_last_edited_by_fkey", t.lastEditedBy, host),
@@ -156,7 +165,10 @@ export function reportsTable<S extends string>(
         ),
         check("pmr_reports_archive_dated", sql`(status = 'archived') = (archived_at is not null)`),
         index("pmr_reports_template_idx").on(t.templateId),
-        index("pmr_reports_simulation_idx").on(t.monteCarloSimulationId),
+        // By the key that it is pointed to with.
+        simulations?.length === 2
+          ? index("pmr_reports_simulation_idx").on(t.projectId, t.monteCarloSimulationId)
+          : index("pmr_reports_simulation_idx").on(t.monteCarloSimulationId),
         index("pmr_reports_session_idx").on(t.projectId, t.collaborationSessionId, t.id),
         index("pmr_reports_created_by_idx").on(t.createdBy),
         index("pmr_reports_last_edited_by_idx").on(t.lastEditedBy),
@@ -175,10 +187,9 @@ export function reportsTable<S extends string>(
           .on(t.distributedAt)
           .where(sql`status = 'distributed'`),
         ...access.rules(t, {
-          globalKeys: {
-            pmr_reports_simulation_fkey:
-              "the host's simulations are known by their id alone; ids are random, and to guess one shows that it exists, nothing of it",
-          },
+          ...(simulations?.length === 1
+            ? { globalKeys: { pmr_reports_simulation_fkey: BY_ID } }
+            : {}),
           select: readByAll,
           insert: {
             manager: ownOfMembers(access, t.createdBy),

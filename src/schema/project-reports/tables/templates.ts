@@ -18,7 +18,7 @@ import type { JsonObject, Section } from "../shapes.ts";
 
 /**
  * Templates belong to no project: the default ones are there before any project is, and a project chooses among all. Everybody reads
- * them, and only who made one changes it.
+ * them, and only who made one changes it: not the service either, or what an AI learned in one project would be told to all.
  *
  * That all rows may be read is also what keeps the trigram index in use: a predicate of a policy runs before every operator that is not
  * leakproof, and LIKE is not.
@@ -62,7 +62,7 @@ export function templatesTable<S extends string>(basis: Basis<S>) {
       (t) => [
         primaryKey({ name: "pmr_templates_pkey", columns: [t.id] }),
         // With the creator first: whether a name is taken tells nobody about the templates of others.
-        unique("pmr_templates_creator_name_key").on(t.createdBy, t.name).nullsNotDistinct(),
+        unique("pmr_templates_creator_name_key").on(t.createdBy, t.name),
         refersToUser("pmr_templates_created_by_fkey", t.createdBy, host),
         check("pmr_templates_name_length", sql`char_length(btrim(name)) between 1 and 200`),
         check(
@@ -84,8 +84,8 @@ export function templatesTable<S extends string>(basis: Basis<S>) {
         ...access.rules(t, {
           tenantColumn: null,
           select: { manager: everyone, member: everyone, viewer: everyone, system: everyone },
-          insert: { manager: own("createdBy"), system: everyone },
-          update: { manager: own("createdBy"), system: everyone },
+          insert: { manager: own("createdBy") },
+          update: { manager: own("createdBy") },
           delete: { manager: own("createdBy") },
         }),
       ],

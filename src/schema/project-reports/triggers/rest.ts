@@ -165,14 +165,13 @@ END`;
 }
 
 /** Who made a template is who made it; the default ones are nobody's. */
-export function guardTemplate(access: AccessData): string {
-  return `BEGIN
+export const guardTemplate = `BEGIN
   ${fixedSql("pmr_templates", ["id", "created_at"])}
-  ${forbidSql(
-    `TG_OP = 'UPDATE' AND (to_jsonb(NEW) - ARRAY['ai_suggestions', 'rating', 'updated_at']) IS DISTINCT FROM (to_jsonb(OLD) - ARRAY['ai_suggestions', 'rating', 'updated_at']) AND ${isPersona(access, ["system"])}`,
-    "the service writes the AI's suggestions and the rating of a template, nothing else",
-    "pmr_templates_authorship",
+  ${violateSql(
+    // NULL is what the foreign key makes of it when the account goes.
+    "TG_OP = 'UPDATE' AND NEW.created_by IS NOT NULL AND NEW.created_by IS DISTINCT FROM OLD.created_by",
+    "a template is not handed over",
+    "pmr_templates_creator",
   )}
   RETURN NEW;
 END`;
-}

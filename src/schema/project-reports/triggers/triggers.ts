@@ -49,7 +49,7 @@ export function triggersOf(access: AccessData, schema: string): readonly Databas
     on(table, "guard", "before", ["insert", "update"], body);
   const setUpdatedAt = triggerFunction(schema, "set_updated_at", touch);
   return [
-    ...guard("pmr_templates", guardTemplate(access)),
+    ...guard("pmr_templates", guardTemplate),
     ...guard("pmr_reports", guardReport(access)),
     ...on("pmr_reports", "record", "after", ["update"], recordReport(access, schema)),
     ...guard("ai_insights", guardInsight(access)),
