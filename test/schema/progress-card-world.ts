@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core";
+import type { ProofOptions } from "../../src/rls/prove-isolation.ts";
 import type { progressCard } from "../../src/schema/progress-card/index.ts";
 
 /** The domain, wherever it lies. */
@@ -234,6 +235,27 @@ export function evidenceOf(letter: Letter, studentId = idOf(letter, "student")) 
     sha256: "0".repeat(64),
   };
 }
+
+/** What no generator guesses: checks over several columns, and a path that begins with the ids of its row. */
+export const PROOF_ROWS: NonNullable<ProofOptions["generate"]> = {
+  user_profiles: ({ row }) => ({ email: `person${row}@example.org` }),
+  hpc_rubrics: () => ({
+    scale_min: "0.00",
+    scale_max: "5.00",
+    levels: '[{"name":"stream","descriptor":"begins","from":0}]',
+  }),
+  hpc_evaluations: ({ values }) => ({
+    stakeholder: values["evaluator_id"] === values["student_id"] ? "self" : "teacher",
+    scale_min: "0.00",
+    scale_max: "5.00",
+    score: "1.00",
+    status: "draft",
+  }),
+  hpc_evidence_files: ({ values, row }) => ({
+    bucket: "hpc-evidence",
+    object_path: `${values["institution_id"]}/${values["student_id"]}/${row}.png`,
+  }),
+};
 
 /** Makes the rest of the transaction a persona's. */
 export async function become(
