@@ -51,7 +51,7 @@ export async function checkKit(project: Project): Promise<void> {
       );
     }
   } finally {
-    await Promise.all(servers.map((server) => server?.stop()));
+    for (const server of servers) await server?.stop();
   }
 }
 

@@ -1,9 +1,10 @@
 import { is, SQL } from "drizzle-orm";
-import { PgArray, PgEnumColumn, PgEnumObjectColumn, type PgColumn } from "drizzle-orm/pg-core";
+import { PgEnumColumn, PgEnumObjectColumn, type PgColumn } from "drizzle-orm/pg-core";
 import type { RelationName } from "../../plan/step.ts";
 import { ident, qualified } from "../../sql/quote.ts";
 import { sqlText } from "../../sql/sql-text.ts";
-import { defaultSql, elementOf } from "./default-value.ts";
+import { defaultSql } from "./default-value.ts";
+import { elementOf } from "./element-of.ts";
 
 /** One line of CREATE TABLE. */
 export function columnSql(column: PgColumn, table: RelationName): string {
@@ -28,10 +29,10 @@ export function columnSql(column: PgColumn, table: RelationName): string {
 
 /** The enum that a column or its elements are of. */
 export function enumOf(column: PgColumn): RelationName | null {
-  let element: PgColumn = column;
-  while (is(element, PgArray)) element = elementOf(element);
-  if (!is(element, PgEnumColumn) && !is(element, PgEnumObjectColumn)) return null;
-  const { enum: type } = element as { enum: { enumName: string; schema: string | undefined } };
+  const inner = elementOf(column);
+  if (inner !== null) return enumOf(inner);
+  if (!is(column, PgEnumColumn) && !is(column, PgEnumObjectColumn)) return null;
+  const { enum: type } = column as { enum: { enumName: string; schema: string | undefined } };
   return { schema: type.schema ?? "public", name: type.enumName };
 }
 

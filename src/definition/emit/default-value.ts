@@ -1,7 +1,8 @@
 import { is, SQL } from "drizzle-orm";
-import { PgArray, type PgColumn } from "drizzle-orm/pg-core";
+import type { PgColumn } from "drizzle-orm/pg-core";
 import { literal } from "../../sql/quote.ts";
 import { sqlText } from "../../sql/sql-text.ts";
+import { elementOf } from "./element-of.ts";
 
 /**
  * What follows DEFAULT: what drizzle-kit 0.31 writes where that is SQL, and otherwise what an application would send
@@ -13,8 +14,8 @@ export function defaultSql(column: PgColumn): string | null {
   const value: unknown = column.default;
   if (value === undefined) return null;
   if (is(value, SQL)) return sqlText(value);
-  if (Array.isArray(value) && is(column, PgArray))
-    return literal(arrayText(value, elementOf(column))).trim();
+  const element = elementOf(column);
+  if (Array.isArray(value) && element !== null) return literal(arrayText(value, element)).trim();
   return scalarSql(value, column);
 }
 
@@ -43,17 +44,13 @@ function dateText(value: Date, type: string): string {
   return type === "timestamp" ? iso.replace("T", " ").slice(0, 23) : iso;
 }
 
-/** The column that an array's elements would be. */
-export function elementOf(column: object): PgColumn {
-  return (column as { readonly baseColumn: PgColumn }).baseColumn;
-}
-
 /** An array as PostgreSQL reads it (manual, §8.15.2): each element in double quotes, with `\` and `"` escaped. */
 function arrayText(values: readonly unknown[], element: PgColumn): string {
   const type = element.getSQLType().toLowerCase();
+  const inner = elementOf(element);
   const parts = values.map((value) => {
     if (value === null) return "NULL";
-    if (Array.isArray(value) && is(element, PgArray)) return arrayText(value, elementOf(element));
+    if (Array.isArray(value) && inner !== null) return arrayText(value, inner);
     if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean")
       return String(value);
     const text = elementText(value, element, type);

@@ -1,5 +1,5 @@
-import { is } from "drizzle-orm";
-import { PgArray, type PgColumn } from "drizzle-orm/pg-core";
+import type { PgColumn } from "drizzle-orm/pg-core";
+import { elementOf } from "../../definition/emit/element-of.ts";
 import { decimalOf, numberOf } from "./decimal.ts";
 import type { ValueType } from "./expression.ts";
 import { JSON_NULL } from "./functions.ts";
@@ -21,7 +21,7 @@ const NUMBERS = /^(?:smallint|integer|bigint|numeric|real|double precision|(?:sm
 
 /** What a check sees in a column. */
 export function checkType(column: PgColumn): ValueType {
-  if (is(column, PgArray)) return "array";
+  if (elementOf(column) !== null) return "array";
   if (column.enumValues !== undefined) return "text";
   const type = baseType(column);
   if (NUMBERS.test(type)) return "number";

@@ -1,6 +1,6 @@
-import { is } from "drizzle-orm";
-import { PgArray, type PgColumn } from "drizzle-orm/pg-core";
+import type { PgColumn } from "drizzle-orm/pg-core";
 import { z } from "zod";
+import { elementOf } from "../../definition/emit/element-of.ts";
 import { baseType, scaleOf } from "./check-value.ts";
 import { decimalOf, fits } from "./decimal.ts";
 import { characters } from "./functions.ts";
@@ -13,9 +13,9 @@ export type Direction = "read" | "write";
  * uuids of any version, numbers after rounding. Null where drizzle-zod's own schema serves.
  */
 export function columnSchema(column: PgColumn, direction: Direction): z.ZodType | null {
-  if (is(column, PgArray)) {
-    const { baseColumn } = column as unknown as { readonly baseColumn: PgColumn };
-    const element = columnSchema(baseColumn, direction);
+  const inner = elementOf(column);
+  if (inner !== null) {
+    const element = columnSchema(inner, direction);
     return element === null ? null : z.array(element);
   }
   if (column.enumValues !== undefined && column.enumValues.length > 0)
