@@ -5,6 +5,8 @@ import { defineConfig, type Options } from "tsup";
 const entry = {
   index: "src/index.ts",
   "migrations/index": "src/migrations/index.ts",
+  "partitioning/index": "src/partitioning/index.ts",
+  "report/index": "src/report/index.ts",
   "rls/index": "src/rls/index.ts",
   "schema/observations/index": "src/schema/observations/index.ts",
   "schema/observations/validation": "src/schema/observations/validation.ts",

@@ -31,7 +31,8 @@ export type {
 
 // Definitions -----------------------------------------------------------------------------------
 export { combine } from "./definition/combine.ts";
-export { defineDatabase, type DefineDatabaseOptions } from "./definition/define-database.ts";
+export { defineDatabase } from "./definition/define-database.ts";
+export type { DefinitionOptions } from "./definition/definition-of.ts";
 export type { Definition, Requirements, Seed } from "./definition/definition.ts";
 export { planInstall } from "./install/plan-install.ts";
 export { planUninstall } from "./install/plan-uninstall.ts";

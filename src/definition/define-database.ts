@@ -4,26 +4,13 @@ import { UnderpinError } from "../errors.ts";
 import type { DatabaseObject } from "../objects/object.ts";
 import { qualified } from "../sql/quote.ts";
 import { accessFaults } from "./access-faults.ts";
-import type { AccessData } from "./access.ts";
-import type { Definition, DrizzleEntity, Requirements, Seed } from "./definition.ts";
+import type { Definition } from "./definition.ts";
+import { definitionOf, type DefinitionOptions } from "./definition-of.ts";
 import { emit } from "./emit/emit.ts";
 import type { DefinitionFault } from "./fault.ts";
 import { schemeFaults } from "./scheme-faults.ts";
-import type { Scheme } from "./scheme.ts";
 import { seedFaults } from "./seed-faults.ts";
 import { tableFaults } from "./table-faults.ts";
-
-/** What a database should be made of. */
-export interface DefineDatabaseOptions {
-  readonly name: string;
-  /** Everything that the schema exports, by name: tables, views, enums, sequences, schemas, roles. Anything else is ignored. */
-  readonly tables: Readonly<Record<string, unknown>>;
-  readonly objects?: readonly DatabaseObject[];
-  readonly partitions?: readonly Scheme[];
-  readonly access?: AccessData;
-  readonly seeds?: readonly Seed[];
-  readonly requires?: Requirements;
-}
 
 /**
  * Puts together what a database should be, and refuses what Drizzle's types cannot: in one error that names every table and column.
@@ -36,22 +23,8 @@ export interface DefineDatabaseOptions {
  * const definition = defineDatabase({ name: "app", tables: { notes } });
  * definition.name; // "app"
  */
-export function defineDatabase(options: DefineDatabaseOptions): Definition {
-  const { name, objects = [], partitions = [], seeds = [], requires = {}, access } = options;
-  const tables = Object.fromEntries(
-    Object.entries(options.tables).filter((entry): entry is [string, DrizzleEntity] =>
-      isEntity(entry[1]),
-    ),
-  );
-  const definition: Definition = {
-    name,
-    tables,
-    objects,
-    partitions,
-    access: access === undefined ? [] : [access],
-    seeds,
-    requires,
-  };
+export function defineDatabase(options: DefinitionOptions): Definition {
+  const definition = definitionOf(options);
   refuseFaults(definition, accessFaults(definition));
   return definition;
 }
@@ -107,31 +80,3 @@ function duplicates(objects: readonly DatabaseObject[]): readonly DefinitionFaul
   }
   return faults;
 }
-
-function isEntity(value: unknown): value is DrizzleEntity {
-  return isPgEnum(value) || DRIZZLE_KINDS.has(entityKindOf(value));
-}
-
-const DRIZZLE_KINDS: ReadonlySet<unknown> = new Set([
-  "PgTable",
-  "PgView",
-  "PgMaterializedView",
-  "PgSequence",
-  "PgSchema",
-  "PgRole",
-  "PgPolicy",
-]);
-
-/** Drizzle marks its classes by a symbol of the global registry, so that another copy's values are known too. */
-function entityKindOf(value: unknown): unknown {
-  if (typeof value !== "object" || value === null) return undefined;
-  let at: unknown = Object.getPrototypeOf(value);
-  while (typeof at === "object" && at !== null) {
-    const kind = (at as { constructor?: Record<symbol, unknown> }).constructor?.[ENTITY_KIND];
-    if (DRIZZLE_KINDS.has(kind)) return kind;
-    at = Object.getPrototypeOf(at);
-  }
-  return undefined;
-}
-
-const ENTITY_KIND = Symbol.for("drizzle:entityKind");

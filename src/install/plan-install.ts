@@ -1,3 +1,4 @@
+import { refuseFaults } from "../definition/define-database.ts";
 import type { Definition } from "../definition/definition.ts";
 import type { DatabaseObject } from "../objects/object.ts";
 import { plan } from "../plan/plan.ts";
@@ -25,6 +26,7 @@ import { validateBodies } from "./validate-bodies.ts";
  * // ["What drafts needs of its host is there", 'Create table "public"."drafts"']
  */
 export function planInstall(definition: Definition): Plan {
+  refuseFaults(definition);
   const objects = objectsOf(definition);
   const settings = settingsFor(objects);
   const steps = groupsOf(objects, ({ locks }) => locks).map((group) =>

@@ -6,8 +6,8 @@ import { bootSandbox } from "../sandbox/boot.ts";
 import { loadExtensions } from "../sandbox/load-extensions.ts";
 import { declaredCatalog } from "./declared-catalog.ts";
 import { hostTables } from "./host-tables.ts";
+import { installScript } from "./install-script.ts";
 import { objectsOf } from "./objects-of.ts";
-import { settingsFor } from "./plan-install.ts";
 import { extensionsOf } from "./requirements.ts";
 import { standIns } from "./stand-in.ts";
 
@@ -32,10 +32,7 @@ export async function snapshot(definition: Definition): Promise<Snapshot> {
   const objects = objectsOf(definition);
   const extensions = await loadExtensions(extensionsOf(objects));
   await using sandbox = await bootSandbox({ extensions });
-  const create = objects.map((object) => `${object.create};\n`).join("");
-  await sandbox.client.exec(
-    `BEGIN;\n${standIns(hostTables(definition))}${settingsFor(objects)}${create}COMMIT;`,
-  );
+  await sandbox.client.exec(installScript(definition, standIns(hostTables(definition))));
   const facts = await readFacts(sandbox.executor);
   return {
     format: 1,

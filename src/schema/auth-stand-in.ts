@@ -1,5 +1,5 @@
 import { pgSchema, primaryKey, text, timestamp, uuid, type PgPolicy } from "drizzle-orm/pg-core";
-import { defineDatabase } from "../definition/define-database.ts";
+import { definitionOf } from "../definition/definition-of.ts";
 import type { DatabaseObject } from "../objects/object.ts";
 import { pgFunction } from "../objects/pg-function.ts";
 import { pgSchemaGrant } from "../objects/pg-grant.ts";
@@ -26,7 +26,7 @@ export function authUsersStandIn() {
   const authSchema = pgSchema("auth");
   const users = authUsersTable(() => [], authSchema);
   const objects = authObjects();
-  const definition = defineDatabase({ name: "auth", tables: { authSchema, users }, objects });
+  const definition = definitionOf({ name: "auth", tables: { authSchema, users }, objects });
   return { authSchema, users, objects, definition };
 }
 

@@ -1,14 +1,21 @@
 import type { PGlite } from "@electric-sql/pglite";
 import type { PgliteDatabase } from "drizzle-orm/pglite";
 import type { Executor } from "../executor/executor.ts";
+import type { Definition } from "../definition/definition.ts";
+import { installScript } from "../install/install-script.ts";
+import { objectsOf } from "../install/objects-of.ts";
+import { extensionsOf } from "../install/requirements.ts";
 import { bootSandbox } from "../sandbox/boot.ts";
+import { loadExtensions } from "../sandbox/load-extensions.ts";
 import { templateFor, type SetupOptions } from "./setup-template.ts";
 
 type Schema = Record<string, unknown>;
 
 /** What a test database holds at its start. */
-export type TestDatabaseOptions<TSchema extends Schema = Record<string, never>> =
-  SetupOptions<TSchema>;
+export type TestDatabaseOptions<TSchema extends Schema = Record<string, never>> = Omit<
+  SetupOptions<TSchema>,
+  "script"
+>;
 
 /** A PostgreSQL of one test or one file, inside its process. */
 export interface TestDatabase<TSchema extends Schema = Record<string, never>> {
@@ -34,7 +41,7 @@ export type PgliteTransactionOf<TSchema extends Schema> = Parameters<
 >[0];
 
 /**
- * A fresh PostgreSQL 18 in this process, with whatever `setup` made, on PGlite.
+ * A fresh PostgreSQL 18 in this process, with all that a definition is made of and whatever `setup` made, on PGlite.
  *
  * The set-up runs once per process; each further database is loaded from a dump of the first. Close it: it takes some
  * 140 MB, and PGlite 0.5 keeps Node.js running while it is open.
@@ -53,8 +60,18 @@ export type PgliteTransactionOf<TSchema extends Schema> = Parameters<
  * await notes.close();
  */
 export async function createTestDatabase<TSchema extends Schema = Record<string, never>>(
-  options: TestDatabaseOptions<TSchema> = {},
+  options?: TestDatabaseOptions<TSchema>,
+): Promise<TestDatabase<TSchema>>;
+/** The same with everything that the definition is made of, its extensions, roles and policies included. */
+export async function createTestDatabase<TSchema extends Schema = Record<string, never>>(
+  definition: Definition,
+  options?: TestDatabaseOptions<TSchema>,
+): Promise<TestDatabase<TSchema>>;
+export async function createTestDatabase<TSchema extends Schema>(
+  first: Definition | TestDatabaseOptions<TSchema> = {},
+  second: TestDatabaseOptions<TSchema> = {},
 ): Promise<TestDatabase<TSchema>> {
+  const options = "objects" in first ? await withDefinition(first, second) : first;
   const { schema, extensions } = options;
   const from = await templateFor(options);
   const { drizzle } = await import("drizzle-orm/pglite");
@@ -67,6 +84,18 @@ export async function createTestDatabase<TSchema extends Schema = Record<string,
     rolledBack: (work) => rolledBack(db, work),
     close: () => sandbox.close(),
     [Symbol.asyncDispose]: () => sandbox.close(),
+  };
+}
+
+async function withDefinition<TSchema extends Schema>(
+  definition: Definition,
+  options: TestDatabaseOptions<TSchema>,
+): Promise<SetupOptions<TSchema>> {
+  const extensions = await loadExtensions(extensionsOf(objectsOf(definition)));
+  return {
+    ...options,
+    script: installScript(definition),
+    extensions: { ...extensions, ...options.extensions },
   };
 }
 

@@ -22,13 +22,13 @@ import {
   isUnderpinError,
   pgFunction,
   planInstall,
-  type DefineDatabaseOptions,
+  type DefinitionOptions,
 } from "../../src/index.ts";
 import { objectsOf } from "../../src/install/objects-of.ts";
 import { list, partitionBy, range } from "../../src/partitioning/partition-by.ts";
 
 /** The message with which a definition is refused. */
-function refusal(options: Omit<DefineDatabaseOptions, "name">): string {
+function refusal(options: Omit<DefinitionOptions, "name">): string {
   try {
     defineDatabase({ name: "app", ...options });
   } catch (error) {

@@ -2,7 +2,9 @@ import { pg_trgm } from "@electric-sql/pglite/contrib/pg_trgm";
 import { sql } from "drizzle-orm";
 import { integer, pgTable } from "drizzle-orm/pg-core";
 import { describe, expect, it } from "vitest";
+import { verify } from "../../src/install/verify.ts";
 import { createTestDatabase } from "../../src/testing/create-test-database.ts";
+import { shop } from "../install/shop.ts";
 
 const things = pgTable("things", { n: integer("n").notNull() });
 const setup = "create table things (n int not null); insert into things values (1)";
@@ -89,5 +91,26 @@ describe("a test database", () => {
     await using database = await createTestDatabase({ setup });
     expect(await database.executor.query("select n from things")).toEqual([{ n: 1 }]);
     expect(database.executor.driver).toBe("pglite");
+  });
+});
+
+describe("a test database of a definition", () => {
+  it("has its tables, seeds, roles and policies, and what a set-up adds", async () => {
+    const definition = shop("shop", "tested_shop");
+    const setup = "INSERT INTO shop.tenants (name) VALUES ('one')";
+    const database = await createTestDatabase(definition, { setup });
+    const { rows } = await database.client.query<{
+      tenants: number;
+      settings: number;
+      policies: number;
+    }>(
+      `SELECT (SELECT count(*)::int FROM shop.tenants) AS tenants,
+         (SELECT count(*)::int FROM shop.settings) AS settings,
+         (SELECT count(*)::int FROM pg_policies WHERE schemaname = 'shop') AS policies`,
+    );
+    expect(rows[0]).toMatchObject({ tenants: 1, settings: 2 });
+    expect(rows[0]?.policies).toBeGreaterThan(15);
+    expect(await verify(database.db, definition)).toEqual([]);
+    await database.close();
   });
 });

@@ -1,5 +1,5 @@
 import type { AccessData } from "../../definition/access.ts";
-import { defineDatabase } from "../../definition/define-database.ts";
+import { definitionOf } from "../../definition/definition-of.ts";
 import type { Scheme } from "../../definition/scheme.ts";
 import { hash, list, partitionBy, range } from "../../partitioning/partition-by.ts";
 import { namespaceOf } from "../namespace.ts";
@@ -138,7 +138,7 @@ export function observations<
     petriObservations,
     petriObservationsBySubmission,
   });
-  const definition = defineDatabase({
+  const definition = definitionOf({
     name: schema,
     tables: { observationsSchema: space, managementSchema: managementSpace, ...tables },
     partitions: schemes,

@@ -1,4 +1,4 @@
-import { defineDatabase } from "../../definition/define-database.ts";
+import { definitionOf } from "../../definition/definition-of.ts";
 import type { AccessData } from "../../definition/access.ts";
 import { namespaceOf } from "../namespace.ts";
 import { approvalObjects } from "./approval.ts";
@@ -55,7 +55,7 @@ export function progressCard(options: ProgressCardOptions = {}) {
   });
   const { enums, tables, views, access } = parts;
   const entities = { progressCardSchema: namespace, ...enums, ...tables, ...views };
-  const definition = defineDatabase({
+  const definition = definitionOf({
     name: schema,
     tables: entities,
     access,

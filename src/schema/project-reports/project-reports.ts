@@ -1,5 +1,5 @@
 import type { AnyPgColumn } from "drizzle-orm/pg-core";
-import { defineDatabase } from "../../definition/define-database.ts";
+import { definitionOf } from "../../definition/definition-of.ts";
 import { pgDeferrable } from "../../objects/pg-constraint.ts";
 import { pgExtension } from "../../objects/pg-extension.ts";
 import { namespaceOf } from "../namespace.ts";
@@ -103,7 +103,7 @@ export function domainOver<S extends string>(
 ) {
   const tables = tablesOf(schema, access, host, extensionSchema);
   const bound = withMembers(access, host.members);
-  const definition = defineDatabase({
+  const definition = definitionOf({
     name: schema,
     tables: { ...alongside, ...tables },
     access: bound,

@@ -1,5 +1,5 @@
 import type { AccessData } from "../../definition/access.ts";
-import { defineDatabase } from "../../definition/define-database.ts";
+import { definitionOf } from "../../definition/definition-of.ts";
 import { partitionBy, range } from "../../partitioning/partition-by.ts";
 import { namespaceOf } from "../namespace.ts";
 import { reportingPersonas } from "./access.ts";
@@ -52,7 +52,7 @@ export function reporting(options: ReportingOptions = {}) {
       range(tables.auditLogs.timestamp, { every: "1 month", premake: 3 }),
     ),
   };
-  const definition = defineDatabase({
+  const definition = definitionOf({
     name: schema,
     tables: { ...tables, reportingSchema },
     objects: [...reportingTriggers(access, tables), ...reportingComments(tables)],

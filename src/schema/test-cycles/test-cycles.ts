@@ -1,5 +1,5 @@
 import type { PgTable } from "drizzle-orm/pg-core";
-import { defineDatabase } from "../../definition/define-database.ts";
+import { definitionOf } from "../../definition/definition-of.ts";
 import type { Definition } from "../../definition/definition.ts";
 import { namespaceOf } from "../namespace.ts";
 import { accessOf, withLookups } from "./access.ts";
@@ -69,7 +69,7 @@ export function testCycles<K extends KeyKind = "uuid", const S extends string = 
   return {
     ...values,
     access: whole,
-    definition: defineDatabase({
+    definition: definitionOf({
       name: schema,
       tables: values,
       access: whole,
