@@ -4,7 +4,8 @@ import { and, eq, sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { combine } from "../../src/definition/combine.ts";
 import { authUsersStandIn } from "../../src/schema/auth-stand-in.ts";
-import { projectReports } from "../../src/schema/project-reports/index.ts";
+import { proveIsolation } from "../../src/rls/prove-isolation.ts";
+import { definition, projectReports } from "../../src/schema/project-reports/index.ts";
 import { qualified } from "../../src/sql/quote.ts";
 import { createTestDatabase, type TestDatabase } from "../../src/testing/index.ts";
 import {
@@ -15,6 +16,7 @@ import {
   makeWorld,
   person,
   projectOf,
+  PROOF_ROWS,
   projects,
   refusal,
   reportOf,
@@ -193,6 +195,20 @@ describe("membership", () => {
         at.insert(pmrComments).values({ ...ofReport, userId, sectionId: "a", content: "x" }),
       ),
     ).toBe("42501");
+  });
+});
+
+describe("the proof of isolation", () => {
+  it("holds in every cell, over what stands in for a host", async () => {
+    await using own = await createTestDatabase({ extensions: { pg_trgm } });
+    await install(own.client, definition);
+    const proof = await proveIsolation(own.client, definition, {
+      generate: PROOF_ROWS,
+      mutate: false,
+    });
+    expect(proof.problems).toEqual([]);
+    expect(proof.cells.filter(({ status }) => status !== "held")).toEqual([]);
+    expect(proof.cells.length).toBeGreaterThan(1000);
   });
 });
 

@@ -12,6 +12,7 @@ import { planInstall } from "../../src/install/plan-install.ts";
 import { apply } from "../../src/run/apply.ts";
 import { projectReports } from "../../src/schema/project-reports/index.ts";
 import { ident } from "../../src/sql/quote.ts";
+import type { ProofOptions } from "../../src/rls/prove-isolation.ts";
 import type { TestEngine } from "../support/server.ts";
 
 /** A host with tables of its own, under names that only quoting survives. */
@@ -103,6 +104,11 @@ export function reportRow(
     ...rest,
   };
 }
+
+/** What no generator guesses: a comment never answers itself. */
+export const PROOF_ROWS: NonNullable<ProofOptions["generate"]> = {
+  pmr_comments: () => ({ parent_comment_id: null, depth: "0" }),
+};
 
 /** Runs work as a persona of a project, and afterwards is who one was; what failed is taken back. */
 export async function as<T>(
