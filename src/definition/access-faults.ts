@@ -7,7 +7,7 @@ import {
   PgTable,
   PgView,
 } from "drizzle-orm/pg-core";
-import { qualified } from "../sql/quote.ts";
+import { ident, qualified } from "../sql/quote.ts";
 import { sqlText } from "../sql/sql-text.ts";
 import { COMMANDS, type AccessData, type RowClass, type TableRules } from "./access.ts";
 import type { Definition } from "./definition.ts";
@@ -184,9 +184,10 @@ function viewFaults(
   if (isExisting || options?.securityInvoker === true) return [];
   // Nobody may read a materialized view, which has no row security: the view that guards one reads it for them.
   const text = query === undefined ? "" : sqlText(query);
-  const guards = materialized
-    .map(getMaterializedViewConfig)
-    .some((each) => text.includes(qualified(each.schema ?? "public", each.name)));
+  const guards = materialized.map(getMaterializedViewConfig).some((each) =>
+    // Drizzle writes no schema where it is public.
+    text.includes(each.schema === undefined ? ident(each.name) : qualified(each.schema, each.name)),
+  );
   if (options?.securityBarrier === true && guards) return [];
   return [
     {

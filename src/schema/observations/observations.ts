@@ -139,7 +139,8 @@ export function observations<
     petriObservationsBySubmission,
   });
   const definition = definitionOf({
-    name: schema,
+    // Two of them may live in one database, in two schemas.
+    name: schema === "public" ? "observations" : schema,
     tables: { observationsSchema: space, managementSchema: managementSpace, ...tables },
     partitions: schemes,
     access,

@@ -56,7 +56,8 @@ export function progressCard(options: ProgressCardOptions = {}) {
   const { enums, tables, views, access } = parts;
   const entities = { progressCardSchema: namespace, ...enums, ...tables, ...views };
   const definition = definitionOf({
-    name: schema,
+    // Two of them may live in one database, in two schemas.
+    name: schema === "public" ? "progress_card" : schema,
     tables: entities,
     access,
     objects: [

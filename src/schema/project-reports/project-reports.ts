@@ -104,7 +104,8 @@ export function domainOver<S extends string>(
   const tables = tablesOf(schema, access, host, extensionSchema);
   const bound = withMembers(access, host.members);
   const definition = definitionOf({
-    name: schema,
+    // Two of them may live in one database, in two schemas.
+    name: schema === "public" ? "project_reports" : schema,
     tables: { ...alongside, ...tables },
     access: bound,
     objects: [

@@ -53,7 +53,8 @@ export function reporting(options: ReportingOptions = {}) {
     ),
   };
   const definition = definitionOf({
-    name: schema,
+    // Two of them may live in one database, in two schemas.
+    name: schema === "public" ? "reporting" : schema,
     tables: { ...tables, reportingSchema },
     objects: [...reportingTriggers(access, tables), ...reportingComments(tables)],
     partitions: Object.values(schemes),

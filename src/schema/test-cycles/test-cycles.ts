@@ -70,7 +70,8 @@ export function testCycles<K extends KeyKind = "uuid", const S extends string = 
     ...values,
     access: whole,
     definition: definitionOf({
-      name: schema,
+      // Two of them may live in one database, in two schemas.
+      name: schema === "public" ? "test_cycles" : schema,
       tables: values,
       access: whole,
       objects: [
