@@ -118,6 +118,7 @@ describe("a host's accounts of another type", () => {
   it("are a compile error", () => {
     const people = pgTable("people", { id: integer("id").primaryKey() });
     // @ts-expect-error an integer is no uuid
-    expect(() => progressCard({ accounts: people.id })).toThrow(/points to public\.people\.id/);
+    const bound = progressCard({ accounts: people.id });
+    expect(() => planInstall(bound.definition)).toThrow(/points to public\.people\.id/);
   });
 });
