@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import manifest from "../../package.json" with { type: "json" };
 import { checkKit } from "./check-kit.ts";
+import { checkTypeCosts } from "./check-type-costs.ts";
 import { checkTypes } from "./check-types.ts";
 import { ROOT, run } from "./command.ts";
 import { createProject, type Project } from "./project.ts";
@@ -43,6 +44,7 @@ try {
   checkTestDatabase(project);
   for (const subpath of VALIDATIONS) checkImport(project, subpath);
   checkTypes(project, SUBPATHS);
+  checkTypeCosts(project);
   await checkKit(project);
   console.log("consumer ring passed");
 } finally {

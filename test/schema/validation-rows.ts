@@ -28,8 +28,12 @@ const ABSENT = Symbol("left out");
 
 function cell(column: PgColumn, checks: readonly (readonly Token[])[]): fc.Arbitrary<unknown> {
   const { likely, unlikely } = values(column, checks);
-  // What the database makes of `now()` is not known here: where a check looks at it, it is given.
-  const isAsked = is(column.default, SQL) && checks.some((tokens) => mentions(tokens, column));
+  // What the database makes, a time or a number, is not known here: where a check looks at it, it is given.
+  const isMade =
+    is(column.default, SQL) ||
+    column.generatedIdentity !== undefined ||
+    (column.hasDefault && column.default === undefined);
+  const isAsked = isMade && checks.some((tokens) => mentions(tokens, column));
   return fc.oneof(
     { weight: 40, arbitrary: likely },
     { weight: 1, arbitrary: unlikely },
