@@ -13,16 +13,8 @@ import { COMMANDS, type AccessData, type RowClass, type TableRules } from "./acc
 import type { Definition } from "./definition.ts";
 import type { DefinitionFault } from "./fault.ts";
 import { keyFaults } from "./key-faults.ts";
+import type { RuledTable } from "./ruled-table.ts";
 import { tableRules } from "./table-rules.ts";
-
-/** A table of a definition with its rules, read once. */
-export interface RuledTable {
-  readonly table: PgTable;
-  readonly config: ReturnType<typeof getTableConfig>;
-  /** `app.orders`. */
-  readonly name: string;
-  readonly rules: TableRules | null;
-}
 
 /**
  * What is wrong with the access of one definition: a table left out, a tenant that may be NULL, a key without the tenant.

@@ -1,6 +1,6 @@
 import type { getTableConfig, PgTable } from "drizzle-orm/pg-core";
 import { targetOf } from "../plan/target.ts";
-import type { RuledTable } from "./access-faults.ts";
+import type { RuledTable } from "./ruled-table.ts";
 import type { TableRules } from "./access.ts";
 import type { DefinitionFault } from "./fault.ts";
 

@@ -25,7 +25,7 @@ export function appendOnlyFunction(access: AccessData): FunctionObject {
     dependsOn: [`role ${ident(access.migratorRole)}`],
     comment: "Refuses to change or remove rows of an append-only table.",
     body: `BEGIN
-  IF pg_catalog.current_setting('${APPEND_ONLY_SETTING}', true) = 'off'
+  IF pg_catalog.current_setting(${literal(APPEND_ONLY_SETTING).trim()}, true) = 'off'
      AND pg_catalog.pg_has_role(${literal(access.migratorRole).trim()}, 'USAGE') THEN
     IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
     RETURN NEW;

@@ -1,3 +1,4 @@
+// Long because: one list of everything that may be done to a database.
 import type { Sql } from "postgres";
 import { beforeAll, expect, it } from "vitest";
 import type { DatabaseLike } from "../../src/executor/connect.ts";
