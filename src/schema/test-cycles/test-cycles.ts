@@ -36,9 +36,10 @@ export interface TestCyclesOptions<K extends KeyKind = "uuid", S extends string 
 }
 
 /** The domain: its tables, enums, view and schema as Drizzle values, its access, and its definition. */
-export type TestCycles<K extends KeyKind = "uuid", S extends string = "test_cycles"> = ReturnType<
-  typeof valuesOf<K, S>
-> & {
+export type TestCycles<
+  K extends KeyKind = "uuid",
+  S extends string = "test_cycles",
+> = FormByKind<S>[K] & {
   readonly access: ReturnType<typeof withLookups>;
   readonly definition: Definition;
 };
@@ -63,7 +64,7 @@ export function testCycles<K extends KeyKind = "uuid", const S extends string = 
   const kind = options.keys ?? ("uuid" as K);
   const schema = options.schema ?? ("test_cycles" as S);
   const access = accessOf({ ...options, schema, keys: kind });
-  const values = valuesOf(kind, schema, access);
+  const values = FORMS[kind](schema, access) as unknown as FormByKind<S>[K];
   const whole = withLookups(access, values);
   const functions = functionsOf(schema, kind, whole);
   return {
@@ -84,6 +85,19 @@ export function testCycles<K extends KeyKind = "uuid", const S extends string = 
     }),
   };
 }
+
+/** Both forms, each with types of its own: declarations that leave the kind open are no valid TypeScript (TS2536). */
+interface FormByKind<S extends string> {
+  readonly integer: ReturnType<typeof FORMS.integer<S>>;
+  readonly uuid: ReturnType<typeof FORMS.uuid<S>>;
+}
+
+const FORMS = {
+  integer: <S extends string>(schema: S, access: ReturnType<typeof accessOf>) =>
+    valuesOf("integer", schema, access),
+  uuid: <S extends string>(schema: S, access: ReturnType<typeof accessOf>) =>
+    valuesOf("uuid", schema, access),
+};
 
 function valuesOf<K extends KeyKind, S extends string>(
   kind: K,
