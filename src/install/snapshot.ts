@@ -32,7 +32,8 @@ export async function snapshot(definition: Definition): Promise<Snapshot> {
   const objects = objectsOf(definition);
   const extensions = await loadExtensions(extensionsOf(objects));
   await using sandbox = await bootSandbox({ extensions });
-  await sandbox.client.exec(installScript(definition, standIns(hostTables(definition))));
+  for (const text of installScript(definition, standIns(hostTables(definition))))
+    await sandbox.client.exec(text);
   const facts = await readFacts(sandbox.executor);
   return {
     format: 1,

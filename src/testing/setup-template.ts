@@ -12,8 +12,8 @@ export interface SetupOptions<TSchema extends Record<string, unknown>> {
   readonly setup?: string | ((db: PgliteDatabase<TSchema>, client: PGlite) => Promise<void>);
   /** For Drizzle's relational queries. */
   readonly schema?: TSchema;
-  /** SQL that runs before the set-up: what a definition is made of. */
-  readonly script?: string;
+  /** SQL that runs before the set-up, text by text: what a definition is made of. */
+  readonly script?: readonly string[];
   /** PGlite extensions, for example `{ pg_trgm }`; `CREATE EXTENSION` belongs into the set-up. */
   readonly extensions?: Extensions;
 }
@@ -28,10 +28,10 @@ const functions = new WeakMap<object, Map<string, Promise<Blob>>>();
 export function templateFor<TSchema extends Record<string, unknown>>(
   options: SetupOptions<TSchema>,
 ): Promise<Blob> {
-  const { setup = "", script = "", extensions = {} } = options;
-  if (setup === "" && script === "") return emptyCluster();
+  const { setup = "", script = [], extensions = {} } = options;
+  if (setup === "" && script.length === 0) return emptyCluster();
   const bySetup = dumpsOf(setup);
-  const key = `${Object.keys(extensions).sort().join()} ${script}`;
+  const key = `${Object.keys(extensions).sort().join()} ${script.join("")}`;
   const known = bySetup.get(key);
   if (known !== undefined) return known;
   const made = make(options, setup).catch((error: unknown) => {
@@ -52,12 +52,12 @@ function dumpsOf(setup: Setup): Map<string, Promise<Blob>> {
 }
 
 async function make<TSchema extends Record<string, unknown>>(
-  { schema, extensions, script = "" }: SetupOptions<TSchema>,
+  { schema, extensions, script = [] }: SetupOptions<TSchema>,
   setup: string | ((db: PgliteDatabase<TSchema>, client: PGlite) => Promise<void>),
 ): Promise<Blob> {
   const sandbox = await bootSandbox(extensions === undefined ? {} : { extensions });
   try {
-    if (script !== "") await sandbox.client.exec(script);
+    for (const text of script) await sandbox.client.exec(text);
     if (typeof setup === "string") await sandbox.client.exec(setup);
     else {
       const { drizzle } = await import("drizzle-orm/pglite");
