@@ -20,6 +20,7 @@ import {
   type Canonical,
   type RunEvent,
 } from "underpin";
+import { showDomain } from "./domain.ts";
 import tenant from "./plan.ts";
 
 const ROWS = 20_000;
@@ -161,6 +162,7 @@ async function main(): Promise<void> {
       const { rows } = await db.query<{ rows: number }>("SELECT count(*)::int AS rows FROM orders");
       fact("rows kept", String(rows[0]?.rows), rows[0]?.rows === ROWS);
     });
+    await showDomain({ say, chapter, fact });
     say(`\n${((performance.now() - beganMs) / 1_000).toFixed(1)} s. The plan: ${planFile}`);
   } finally {
     rmSync(home, { recursive: true, force: true });
