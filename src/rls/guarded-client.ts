@@ -57,9 +57,6 @@ export interface LazyQuery extends Promise<unknown> {
 /** What Drizzle uses of a node-postgres client. */
 export interface PgClient {
   query(...words: readonly unknown[]): Promise<unknown>;
-  on?(event: "error", listener: (error: Error) => void): unknown;
-  removeListener?(event: "error", listener: (error: Error) => void): unknown;
-  release(): void;
 }
 
 /** What Drizzle uses of a PGlite transaction. */

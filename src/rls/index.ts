@@ -16,12 +16,8 @@ export {
 export type { RulesOf } from "./rules-of.ts";
 export { APPEND_ONLY_SETTING } from "./append-only.ts";
 export { CONTEXT_CONSTRAINTS } from "./context-functions.ts";
-export {
-  withTenant,
-  type TenantDatabase,
-  type TenantTransaction,
-  type WithTenantOptions,
-} from "./with-tenant.ts";
+export { withTenant, type TenantDatabase, type TenantTransaction } from "./with-tenant.ts";
+export type { WithTenantOptions } from "./run-in-context.ts";
 export type { Id, TenantContext } from "./tenant-context.ts";
 export { assertSafeLogin, type SafeLoginOptions } from "./assert-safe-login.ts";
 export { accessMatrix, type AccessCell, type AccessMatrix } from "./access-matrix.ts";

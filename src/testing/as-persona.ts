@@ -1,7 +1,7 @@
 import { guardOf } from "../rls/guarded-client.ts";
 import type { TenantContext } from "../rls/tenant-context.ts";
+import { isTransaction } from "../rls/run-in-context.ts";
 import {
-  isTransaction,
   withTenant,
   withTenantInside,
   type TenantDatabase,
