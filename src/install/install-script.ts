@@ -1,4 +1,5 @@
 import type { Definition } from "../definition/definition.ts";
+import type { DatabaseObject } from "../objects/object.ts";
 import { objectsOf } from "./objects-of.ts";
 import { settingsFor } from "./plan-install.ts";
 
@@ -11,7 +12,7 @@ const MOST_STATEMENTS = 50;
  */
 export function installScript(definition: Definition, before = ""): readonly string[] {
   const objects = objectsOf(definition);
-  const texts = [`BEGIN;\n${before}${settingsFor(objects)}`];
+  const texts = [`BEGIN;\n${hostRoles(objects)}${before}${settingsFor(objects)}`];
   for (let at = 0; at < objects.length; at += MOST_STATEMENTS)
     texts.push(
       objects
@@ -20,4 +21,14 @@ export function installScript(definition: Definition, before = ""): readonly str
         .join(""),
     );
   return [...texts, "COMMIT"];
+}
+
+/** Roles that are needed and not declared belong to the host's cluster, as `authenticated` to Supabase's. */
+function hostRoles(objects: readonly DatabaseObject[]): string {
+  const declared = new Set(objects.map(({ id }) => id));
+  const needed = new Set(objects.flatMap(({ dependsOn }) => dependsOn));
+  return [...needed]
+    .filter((id) => id.startsWith('role "') && !declared.has(id))
+    .map((id) => `CREATE ${id};\n`)
+    .join("");
 }

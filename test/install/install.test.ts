@@ -1,7 +1,9 @@
+import { pgTable, uuid } from "drizzle-orm/pg-core";
 import { expect, it } from "vitest";
 import { canonical } from "../../src/catalog/canonical.ts";
 import { compareCatalogs } from "../../src/catalog/compare.ts";
 import { readFacts } from "../../src/catalog/read-facts.ts";
+import { defineDatabase, pgGrant } from "../../src/index.ts";
 import { planInstall } from "../../src/install/plan-install.ts";
 import { planUninstall } from "../../src/install/plan-uninstall.ts";
 import { verify } from "../../src/install/verify.ts";
@@ -10,7 +12,7 @@ import type { Plan } from "../../src/plan/step.ts";
 import { apply } from "../../src/run/apply.ts";
 import type { Report } from "../../src/run/report.ts";
 import { undo } from "../../src/run/undo.ts";
-import { onEngines } from "../support/server.ts";
+import { onEngines, type TestEngine } from "../support/server.ts";
 import { shop } from "./shop.ts";
 
 onEngines("a definition with one of each kind", (engine) => {
@@ -29,6 +31,20 @@ onEngines("a definition with one of each kind", (engine) => {
       expect(compareCatalogs(before, await look(db))).toEqual([]);
     });
   }
+
+  it("is verified where a role of the cluster is granted something that nobody declared", async () => {
+    const role = await hostRole(engine);
+    const notes = pgTable("host_notes", { id: uuid("id").primaryKey() });
+    const definition = defineDatabase({
+      name: "host roles",
+      tables: { notes },
+      objects: [pgGrant({ table: notes, to: role, privileges: ["select"] })],
+    });
+    const db = engine.db();
+    expect(await applied(db, planInstall(definition))).toBe("applied");
+    expect(await verify(db, definition)).toEqual([]);
+    expect(await applied(db, planUninstall(definition))).toBe("applied");
+  });
 
   it("is taken back by the undo of its own plan", async () => {
     const definition = shop("undone", "install_undone");
@@ -54,4 +70,11 @@ function outcomeOf({ outcome, failure }: Report): string {
   return failure === undefined
     ? outcome
     : `${outcome}: ${failure.message}\n${JSON.stringify(failure)}`;
+}
+
+/** A role that is there before, as `authenticated` is on Supabase. */
+async function hostRole(engine: TestEngine): Promise<string> {
+  if (engine.server !== undefined) return engine.server.role("host", { login: false });
+  await engine.executor().query("CREATE ROLE underpin_test_host NOLOGIN");
+  return "underpin_test_host";
 }
