@@ -3,16 +3,16 @@ import { dirname, join, resolve } from "node:path";
 import { ROOT, run } from "./command.ts";
 import type { Project } from "./project.ts";
 
-/** What a domain may cost whoever imports it: type instantiations beyond Drizzle's own, and bytes of declarations. */
+/** What a domain may cost whoever imports it: type instantiations beyond Drizzle's own, and bytes of declarations. A quarter above what was measured. */
 const BUDGET: Readonly<
   Record<string, { readonly instantiations: number; readonly bytes: number }>
 > = {
-  observations: { instantiations: 60_000, bytes: 300_000 },
-  "progress-card": { instantiations: 60_000, bytes: 450_000 },
-  "project-reports": { instantiations: 60_000, bytes: 500_000 },
-  reporting: { instantiations: 60_000, bytes: 300_000 },
-  "test-cycles": { instantiations: 100_000, bytes: 1_200_000 },
-  all: { instantiations: 250_000, bytes: 2_500_000 },
+  observations: { instantiations: 23_000, bytes: 260_000 },
+  "progress-card": { instantiations: 36_000, bytes: 400_000 },
+  "project-reports": { instantiations: 33_000, bytes: 450_000 },
+  reporting: { instantiations: 24_000, bytes: 240_000 },
+  "test-cycles": { instantiations: 36_000, bytes: 600_000 },
+  all: { instantiations: 135_000, bytes: 1_850_000 },
 };
 
 /** Measures what `tsc` does for an import of each domain and of all; refuses what is over its budget. Times are only printed. */
