@@ -21,6 +21,13 @@ const ENTRIES = {
   "underpin/testing": { module: testing, file: "src/testing/index.ts" },
 } as const;
 
+/** The sources of every subpath, as the types find them. */
+const SUBPATHS = (
+  JSON.parse(readFileSync(join(ROOT, "tsconfig.json"), "utf8")) as {
+    readonly compilerOptions: { readonly paths: Readonly<Record<string, readonly [string]>> };
+  }
+).compilerOptions.paths;
+
 /** What a fragment may take for granted. */
 const GIVEN: Readonly<Record<string, Source>> = {
   database: {
@@ -57,8 +64,8 @@ beforeAll(async () => {
     const code = moduleOf(block, await sourcesFor(block));
     writeFileSync(fileOf(at, "typed"), code);
     // The package's own name leads to what was built: here it has to lead to the sources.
-    const toSources = Object.entries(ENTRIES).reduce(
-      (text, [name, { file }]) =>
+    const toSources = Object.entries(SUBPATHS).reduce(
+      (text, [name, [file]]) =>
         text.replaceAll(`from "${name}";`, `from ${JSON.stringify(join(ROOT, file))};`),
       code,
     );
