@@ -55,6 +55,23 @@ describe("the entry of the domain of observations", () => {
   });
 });
 
+describe("the schedules of observations", () => {
+  const textOf = (part: string): string =>
+    entry.definition.objects.find(({ kind, id }) => kind === "schedule" && id.includes(part))
+      ?.create ?? "";
+
+  it("refresh the metrics by the function of the role that owns them", () => {
+    expect(textOf("mv_daily_metrics")).toContain(
+      `'SELECT "observations"."refresh_mv_daily_metrics"()'`,
+    );
+  });
+
+  it("have a job for each statement, since a procedure cannot commit beside another", () => {
+    expect(textOf("maintenance")).toContain(`'CALL "partition_mgmt"."provision_requested"()'`);
+    expect(textOf("maintenance")).toContain(`'SELECT "partition_mgmt"."schedule_maintenance"()'`);
+  });
+});
+
 onEngines("the domain of observations", (engine) => {
   let db: Executor;
   beforeAll(async () => {
@@ -226,6 +243,15 @@ onEngines("the domain of observations", (engine) => {
     await db.query(
       `DELETE FROM ${petri} WHERE observation_id = ${literal(IDS[2])}; DROP TABLE ${leaf}`,
     );
+  });
+
+  it("makes what is asked for in one job and not beside another statement, where a procedure cannot commit", async () => {
+    const call = `CALL ${managed("provision_requested")}()`;
+    const maintain = `SELECT ${managed("schedule_maintenance")}()`;
+    await db.query(`UPDATE ${own("provision_requests")} SET done_at = NULL`);
+    await expect(db.query(`${call}; ${maintain}`)).rejects.toMatchObject({ code: "2D000" });
+    await db.query(call);
+    expect(await count(`${own("provision_requests")} WHERE done_at IS NULL`)).toBe(0);
   });
 
   it("does each day what is due, and nothing twice", async () => {

@@ -81,7 +81,12 @@ export function dailyMetricsObjects(access: AccessData, schema: string): readonl
       columns: ["company_id", "program_id", "site_id", "day"],
       unique: true,
     }),
-    pgRefreshSchedule({ schema, view: MATERIALIZED, every: "1 hour" }),
+    pgRefreshSchedule({
+      schema,
+      view: MATERIALIZED,
+      every: "1 hour",
+      through: `refresh_${MATERIALIZED}`,
+    }),
     // Who reads a view reads what is below it as the view's owner; only the reader may read the materialized view.
     databaseObject({
       kind: "grant",

@@ -24,20 +24,28 @@ export function managementObjects(management: Management): readonly DatabaseObje
   ];
 }
 
-/** At two in the morning, where the extension `pg_cron` is; elsewhere the host's scheduler calls the same. */
+/**
+ * At two in the morning, where the extension `pg_cron` is; elsewhere the host's scheduler calls the same.
+ *
+ * Two jobs: several statements in one are one transaction, in which a procedure cannot commit (2D000).
+ */
 function dailySchedule({ schema }: Management): DatabaseObject {
-  const name = literal(`maintain ${schema}`);
-  const work = literal(
-    `CALL ${qualified(schema, "provision_requested")}(); SELECT ${qualified(schema, "schedule_maintenance")}()`,
+  const jobs = [
+    [`provision ${schema}`, `CALL ${qualified(schema, "provision_requested")}()`],
+    [`maintain ${schema}`, `SELECT ${qualified(schema, "schedule_maintenance")}()`],
+  ] as const;
+  const names = jobs.map(([name]) => literal(name)).join(", ");
+  const scheduled = jobs.map(
+    ([name, work]) => `PERFORM cron.schedule(${literal(name)}, '0 2 * * *', ${literal(work)})`,
   );
   const whereCron = (statement: string) =>
     `DO $schedule$ BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_cron') THEN ${statement}; END IF; END $schedule$`;
   return databaseObject({
     kind: "schedule",
     id: `maintenance schedule of ${schemaPath(schema)}`,
-    create: whereCron(`PERFORM cron.schedule(${name}, '0 2 * * *', ${work})`),
+    create: whereCron(scheduled.join("; ")),
     drop: whereCron(
-      `PERFORM cron.unschedule(jobid) FROM cron.job WHERE jobname = ${name} AND database = pg_catalog.current_database()`,
+      `PERFORM cron.unschedule(jobid) FROM cron.job WHERE jobname IN (${names}) AND database = pg_catalog.current_database()`,
     ),
     dependsOn: [schemaPath(schema), namedPath("view", schema, "v_partition_stats")],
   });
