@@ -38,7 +38,7 @@ export { planInstall } from "./install/plan-install.ts";
 export { planUninstall } from "./install/plan-uninstall.ts";
 export { snapshot, type Snapshot } from "./install/snapshot.ts";
 export { verify, type VerifyOptions } from "./install/verify.ts";
-export type { Finding, Findings } from "./catalog/finding.ts";
+export type { Finding, Findings, Severity } from "./catalog/finding.ts";
 
 // What Drizzle lacks ----------------------------------------------------------------------------
 export {

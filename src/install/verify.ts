@@ -31,7 +31,14 @@ export interface VerifyOptions {
  * written. What the host has added beside is not its business, except where it changes what a declared object does. It changes nothing.
  *
  * @example
- * for (const { object, message, repair } of await verify(db, definition)) console.log(object, message, repair);
+ * import { pgTable, uuid } from "drizzle-orm/pg-core";
+ * import { apply, defineDatabase, planInstall, verify } from "underpin";
+ *
+ * const marks = pgTable("marks", { id: uuid("id").primaryKey() });
+ * const definition = defineDatabase({ name: "marks", tables: { marks } });
+ * await apply(db, planInstall(definition));
+ * for (const { object, message, repair } of await verify(db, definition))
+ *   console.log(object, message, repair);
  */
 export async function verify(
   db: DatabaseLike,

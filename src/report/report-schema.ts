@@ -18,7 +18,8 @@ type TableConfig = ReturnType<typeof getTableConfig>;
  * import { reportSchema } from "underpin/report";
  *
  * const pages = pgTable("pages", { id: uuid("id").primaryKey() });
- * reportSchema(defineDatabase({ name: "pages", tables: { pages } })); // "| tables | 1 |…"
+ * const page = reportSchema(defineDatabase({ name: "pages", tables: { pages } }));
+ * page.includes("| tables | 1 |"); // true
  */
 export function reportSchema(definition: Definition): string {
   const objects = objectsOf(definition);

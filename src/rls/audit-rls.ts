@@ -17,7 +17,7 @@ import { readMoreFacts } from "./audit/more-facts.ts";
 
 /** A finding that somebody looked at and keeps. */
 export interface Accepted {
-  readonly id: CheckId;
+  readonly check: CheckId;
   /** Its object, as the finding writes it; left out: all of the check. */
   readonly object?: string;
   readonly reason: string;
@@ -63,8 +63,8 @@ export async function auditOf(db: Queryable, options: AuditOptions = {}): Promis
   const accept = options.accept ?? [];
   return sortFindings(
     CHECKERS.flatMap((check) => check(database)).filter(
-      ({ id, object }) =>
-        !accept.some((each) => each.id === id && (each.object ?? object) === object),
+      ({ check, object }) =>
+        !accept.some((each) => each.check === check && (each.object ?? object) === object),
     ),
   );
 }

@@ -4,7 +4,8 @@ import { toExecutor, type DatabaseLike } from "../executor/connect.ts";
 import type { Queryable } from "../executor/executor.ts";
 import { ident, literal } from "../sql/quote.ts";
 import { readProofCatalog } from "./proof/catalog.ts";
-import { leftoverCells, planCells, type CellPlan } from "./proof/plan-cells.ts";
+import { leftoverCells } from "./proof/context-cells.ts";
+import { planCells, type CellPlan } from "./proof/plan-cells.ts";
 import { judgeCells } from "./proof/judge.ts";
 import { modelOf, schemasOf } from "./proof/model.ts";
 import { mutationsOf } from "./proof/mutations.ts";
@@ -32,8 +33,23 @@ export interface ProofOptions extends WorldOptions {
  * some of what is tried takes ACCESS EXCLUSIVE.
  *
  * @example
- * const proof = await proveIsolation(db, definition);
- * proof.ok;
+ * import { pgTable, primaryKey, uuid } from "drizzle-orm/pg-core";
+ * import { apply, defineDatabase, planInstall } from "underpin";
+ * import { defineAccess, proveIsolation, tenant } from "underpin/rls";
+ *
+ * const access = defineAccess({ schema: "till", tenantColumn: "shopId", personas: ["clerk"] });
+ * const sales = pgTable(
+ *   "sales",
+ *   { shopId: uuid("shop_id").notNull(), id: uuid("id").notNull().defaultRandom() },
+ *   (t) => [
+ *     primaryKey({ name: "sales_pkey", columns: [t.shopId, t.id] }),
+ *     ...access.rules(t, { select: { clerk: tenant }, insert: { clerk: tenant } }),
+ *   ],
+ * ).enableRLS();
+ * const definition = defineDatabase({ name: "till", tables: { sales }, access });
+ * await apply(db, planInstall(definition));
+ * const { ok, score } = await proveIsolation(db, definition);
+ * console.log(ok, `${score.shown} of ${score.total} ways to break it were noticed`);
  */
 export async function proveIsolation(
   db: DatabaseLike,

@@ -17,7 +17,7 @@ const REQUEST_ROLES = ["anon", "authenticated", "service_role"] as const;
  * the application must. Bind a domain to `users.id`, and install the two together with `combine`.
  *
  * @example
- * import { authUsersStandIn } from "underpin/schema/auth-stand-in";
+ * import { authUsersStandIn } from "underpin/schema/project-reports";
  *
  * const { users, definition } = authUsersStandIn();
  * definition.name; // "auth"

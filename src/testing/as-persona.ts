@@ -29,7 +29,7 @@ import {
  * );
  * const test = await createTestDatabase();
  * await apply(test.db, planInstall(defineDatabase({ name: "diary", tables: { pages }, access })));
- * const [tenantId, writerId, other] = [1, 2, 3].map(() => crypto.randomUUID());
+ * const [tenantId, writerId, other] = [crypto.randomUUID(), crypto.randomUUID(), crypto.randomUUID()];
  * await test.rolledBack(async (db) => {
  *   await db.insert(pages).values([{ tenantId, writerId }, { tenantId, writerId: other }]);
  *   const context = { access, persona: "writer", tenant: tenantId, user: writerId } as const;

@@ -174,7 +174,7 @@ const SABOTAGE: Readonly<Record<CheckId, readonly [sql: string, object: string]>
 
 /** What is found besides, because one fault is several. */
 const isOf = (id: CheckId, object: string) => (each: Findings[number]) =>
-  each.id === id && each.object === object;
+  each.check === id && each.object === object;
 
 let sandbox: Sandbox;
 let executor: Executor;
@@ -218,12 +218,12 @@ describe("an audit of row security", () => {
         expect(one, JSON.stringify(found, null, 1)).toBeDefined();
         expect(one?.severity).toBe(CHECKS[id][0]);
         if (id === "extension_outdated") {
-          expect(one?.fix).toBe(`ALTER EXTENSION "unaccent" UPDATE`);
+          expect(one?.repair).toBe(`ALTER EXTENSION "unaccent" UPDATE`);
           return;
         }
-        await db.query(one?.fix ?? "");
+        await db.query(one?.repair ?? "");
         const rest = await auditOf(db, OPTIONS);
-        expect(rest.filter(({ id: left }) => left === id)).toEqual([]);
+        expect(rest.filter(({ check }) => check === id)).toEqual([]);
       });
     },
   );
@@ -232,7 +232,7 @@ describe("an audit of row security", () => {
     await rolledBack(async (db) => {
       await db.query(`CREATE TABLE ${S}.heap (n int); CREATE TABLE ${S}.other (n int)`);
       const accept = [
-        { id: "no_primary_key", object: `table ${S}."heap"`, reason: "a log" },
+        { check: "no_primary_key", object: `table ${S}."heap"`, reason: "a log" },
       ] as const;
       const found = await auditOf(db, { ...OPTIONS, accept });
       expect(found.map(({ object }) => object)).toEqual([`table ${S}."other"`]);
@@ -246,7 +246,7 @@ describe("an audit of row security", () => {
         ALTER TABLE ${S}.logs ENABLE ROW LEVEL SECURITY; ALTER TABLE ${S}.logs FORCE ROW LEVEL SECURITY`);
       expect(await auditOf(db, OPTIONS)).toEqual([]);
       const found = await auditOf(db, { ...OPTIONS, tenantColumns: ["firm"] });
-      expect(found.map(({ id }) => id)).toEqual(["tenant_nullable", "tenant_not_indexed"]);
+      expect(found.map(({ check }) => check)).toEqual(["tenant_nullable", "tenant_not_indexed"]);
     });
   });
 
@@ -264,18 +264,18 @@ describe("an audit of row security", () => {
 describe("its findings", () => {
   const findings: Findings = [
     {
-      id: "rls_not_forced",
+      check: "rls_not_forced",
       severity: "error",
       object: `table "app"."orders"`,
-      why: "Its owner sees all rows.",
-      fix: `ALTER TABLE "app"."orders" FORCE ROW LEVEL SECURITY`,
+      message: "Its owner sees all rows.",
+      repair: `ALTER TABLE "app"."orders" FORCE ROW LEVEL SECURITY`,
     },
     {
-      id: "no_primary_key",
+      check: "no_primary_key",
       severity: "info",
       object: `table "app"."logs"`,
-      why: "Two rows may be equal.",
-      fix: "SELECT 1;\nSELECT 2",
+      message: "Two rows may be equal.",
+      repair: "SELECT 1;\nSELECT 2",
     },
   ];
 

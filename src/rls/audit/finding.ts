@@ -1,17 +1,9 @@
-/** How bad a finding is: an `error` lets somebody see or change rows of others, a `warning` will, an `info` costs. */
-export type Severity = "error" | "warning" | "info";
+import type { Finding as AnyFinding, Severity } from "../../catalog/finding.ts";
 
-/** One thing that a person should look at, with the SQL that mends it. */
-export interface Finding {
-  /** What kind of thing it is: {@link CHECKS} has them all. */
-  readonly id: CheckId;
-  readonly severity: Severity;
-  /** The object as its path: `table "app"."orders"`. */
-  readonly object: string;
-  /** What PostgreSQL does because of it. */
-  readonly why: string;
-  /** Statements that mend it. */
-  readonly fix: string;
+/** One thing that gets around row security, or will; its `message` says what PostgreSQL does because of it. */
+export interface Finding extends AnyFinding {
+  readonly check: CheckId;
+  readonly repair: string;
 }
 
 /** What was found, worst first. */
@@ -83,7 +75,8 @@ export function finding(
   fix: string | readonly string[],
   severity: Severity = CHECKS[id][0],
 ): Finding {
-  return { id, severity, object, why, fix: typeof fix === "string" ? fix : fix.join(";\n") };
+  const repair = typeof fix === "string" ? fix : fix.join(";\n");
+  return { check: id, severity, object, message: why, repair };
 }
 
 /** Worst first, then by check and object. */
@@ -91,7 +84,7 @@ export function sortFindings(findings: Findings): Findings {
   return [...findings].sort(
     (a, b) =>
       RANK[a.severity] - RANK[b.severity] ||
-      (a.id < b.id ? -1 : a.id > b.id ? 1 : 0) ||
+      (a.check < b.check ? -1 : a.check > b.check ? 1 : 0) ||
       (a.object < b.object ? -1 : a.object > b.object ? 1 : 0),
   );
 }

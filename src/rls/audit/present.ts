@@ -1,4 +1,5 @@
-import { CHECKS, type CheckId, type Findings, type Severity } from "./finding.ts";
+import type { Severity } from "../../catalog/finding.ts";
+import { CHECKS, type CheckId, type Findings } from "./finding.ts";
 
 /** The findings as lines for people, worst first, each with its SQL. */
 export function findingsText(findings: Findings): string {
@@ -8,8 +9,8 @@ export function findingsText(findings: Findings): string {
     .filter(([count]) => count !== 0)
     .map(([count, severity]) => `${count} ${severity}`);
   const parts = findings.map(
-    ({ id, severity, object, why, fix }) =>
-      `${severity} ${id}: ${object}\n  ${CHECKS[id][1]}. ${why}\n${indented(`${fix};`)}`,
+    ({ check, severity, object, message, repair }) =>
+      `${severity} ${check}: ${object}\n  ${CHECKS[check][1]}. ${message}\n${indented(`${repair};`)}`,
   );
   return `${parts.join("\n")}\n${counts.join(", ")}\n`;
 }
@@ -39,18 +40,18 @@ export function findingsSarif(
   findings: Findings,
   { artifact = "database" }: { readonly artifact?: string } = {},
 ): string {
-  const ids = [...new Set(findings.map(({ id }) => id))].sort();
+  const ids = [...new Set(findings.map(({ check }) => check))].sort();
   const rules = ids.map((id: CheckId) => ({
     id,
     name: id,
     shortDescription: { text: CHECKS[id][1] },
     defaultConfiguration: { level: LEVEL[CHECKS[id][0]] },
   }));
-  const results = findings.map(({ id, severity, object, why, fix }) => ({
+  const results = findings.map(({ check: id, severity, object, message, repair }) => ({
     ruleId: id,
     ruleIndex: ids.indexOf(id),
     level: LEVEL[severity],
-    message: { text: `${object}: ${CHECKS[id][1]}. ${why}\n\n${fix};` },
+    message: { text: `${object}: ${CHECKS[id][1]}. ${message}\n\n${repair};` },
     locations: [
       {
         physicalLocation: { artifactLocation: { uri: artifact } },
@@ -58,7 +59,7 @@ export function findingsSarif(
       },
     ],
     partialFingerprints: { object: `${id}: ${object}` },
-    properties: { fix },
+    properties: { repair },
   }));
   const log = {
     $schema: "https://json.schemastore.org/sarif-2.1.0.json",
