@@ -3,6 +3,7 @@ import type { ConstraintFact } from "../../catalog/constraints.ts";
 import type { Queryable } from "../../executor/executor.ts";
 import { ident } from "../../sql/quote.ts";
 import { value, type ProvenTable } from "./model.ts";
+import { ask, type Question } from "./runner.ts";
 import { candidates, type TypeNames } from "./samples.ts";
 
 /** Columns that checks look at together, with values that pass. */
@@ -12,6 +13,8 @@ export interface Combinations {
   readonly passing: readonly (readonly (string | null)[])[];
   readonly checks: readonly string[];
 }
+
+type SamplesOf = (column: ColumnFact) => readonly (string | undefined)[];
 
 /** How many combinations are tried for one table's checks. */
 const LIMIT = 30_000;
@@ -24,53 +27,117 @@ export async function passingCombinations(
   db: Queryable,
   tables: readonly ProvenTable[],
   types: TypeNames,
-  samplesOf: (table: ProvenTable, column: ColumnFact) => readonly (string | undefined)[],
+  samplesOf: SamplesOf,
+  /** Columns by table whose values the caller gives: what is checked with them is the caller's matter. */
+  given: ReadonlyMap<string, ReadonlySet<string>>,
 ): Promise<ReadonlyMap<string, readonly Combinations[]>> {
-  const groups = tables.flatMap((table) => groupsOf(table).map((group) => ({ table, ...group })));
-  const texts = groups.map(({ table, columns, checks }, index) => {
-    const facts = columns
-      .map((name) => table.columns.find((each) => each.name === name))
-      .filter((each) => each !== undefined);
-    const expressions = checks.map(({ expression }) => expression ?? "true");
-    const lists = fitted(
-      facts.map((column) => candidates(column, expressions, types, samplesOf(table, column))),
-    );
-    const from = facts.map((column, at) => {
-      const list = (lists[at] ?? [null]).map((each) => `(${value(each)})`).join(", ");
-      return `(SELECT v::${column.type} AS ${ident(column.name)}, v AS ${ident(`v${at}`)} FROM (VALUES ${list}) AS t(v)) AS ${ident(`c${at}`)}`;
-    });
-    const shown = facts.map((_, at) => ident(`v${at}`)).join(", ");
-    const where = expressions.map((each) => `(${each}) IS NOT FALSE`).join(" AND ");
-    const nulls = facts.map((_, at) => `(${ident(`v${at}`)} IS NULL)::int`).join(" + ");
-    return `SELECT ${index} AS at, (SELECT pg_catalog.json_agg(r.list) FROM (
-      SELECT ARRAY[${shown}]::text[] AS list FROM ${from.join(" CROSS JOIN ")} WHERE ${where}
-      ORDER BY ${nulls}, pg_catalog.md5(pg_catalog.concat_ws('|', ${shown})) LIMIT 40) AS r)::text AS passing`;
-  });
-  if (texts.length === 0) return new Map();
-  const rows = await db.query<{ at: number; passing: string | null }>(texts.join("\nUNION ALL\n"));
+  const groups = tables.flatMap((table) =>
+    groupsOf(table, given.get(table.sql) ?? new Set()).map((group) => ({ table, ...group })),
+  );
+  const answers = await ask(
+    db,
+    groups.map((group) => searchFor(group, types, samplesOf)),
+    [{ role: null, settings: [] }],
+  );
   const found = new Map<string, Combinations[]>();
-  for (const { at, passing } of rows) {
-    const group = groups[at];
-    if (group === undefined) continue;
-    const list = found.get(group.table.sql) ?? [];
+  groups.forEach(({ table, columns, checks }, at) => {
+    const answer = answers[at] ?? "";
+    const list = found.get(table.sql) ?? [];
     list.push({
-      columns: group.columns,
-      checks: group.checks.map(({ name }) => name),
-      passing: JSON.parse(passing ?? "[]") as (string | null)[][],
+      columns,
+      checks: checks.map(({ name }) => name),
+      passing: answer.startsWith("ok ")
+        ? varied(JSON.parse(answer.slice(3) || "[]") as (string | null)[][])
+        : [],
     });
-    found.set(group.table.sql, list);
-  }
+    found.set(table.sql, list);
+  });
   return found;
 }
 
+interface Group {
+  readonly table: ProvenTable;
+  readonly columns: readonly string[];
+  readonly checks: readonly ConstraintFact[];
+}
+
+/** The question which combinations pass. One that fails on a value (a cast in a check) is left to the caller. */
+function searchFor(
+  { table, columns, checks }: Group,
+  types: TypeNames,
+  samplesOf: SamplesOf,
+): Question {
+  const facts = columns
+    .map((name) => table.columns.find((each) => each.name === name))
+    .filter((each) => each !== undefined);
+  const expressions = checks.map(({ expression }) => expression ?? "true");
+  const lists = fitted(
+    facts.map((column) => candidates(column, expressions, types, samplesOf(column))),
+  );
+  const from = facts.map((column, at) => {
+    const list = (lists[at] ?? [null]).map((each) => `(${value(each)})`).join(", ");
+    return `(SELECT v::${column.type} AS ${ident(column.name)}, v::${column.type}::text AS ${ident(`v${at}`)} FROM (VALUES ${list}) AS t(v)) AS ${ident(`c${at}`)}`;
+  });
+  const shown = facts.map((_, at) => ident(`v${at}`)).join(", ");
+  const where = expressions.map((each) => `(${each}) IS NOT FALSE`).join(" AND ");
+  const nulls = facts.map((_, at) => `(${ident(`v${at}`)} IS NULL)::int`).join(" + ");
+  return {
+    as: 0,
+    kind: "rows",
+    sql: `SELECT pg_catalog.json_agg(r.list)::text FROM (
+      SELECT ARRAY[${shown}]::text[] AS list FROM ${from.join(" CROSS JOIN ")} WHERE ${where}
+      ORDER BY ${nulls}, pg_catalog.md5(pg_catalog.concat_ws('|', ${shown})) LIMIT 300) AS r`,
+  };
+}
+
+/** In an order in which each brings as many values as it can that those before it do not have. */
+function varied(
+  passing: readonly (readonly (string | null)[])[],
+): readonly (readonly (string | null)[])[] {
+  const rest = [...passing];
+  const seen = new Set<string>();
+  const ordered: (readonly (string | null)[])[] = [];
+  const fresh = (list: readonly (string | null)[]) =>
+    list.filter((each, at) => !seen.has(JSON.stringify([at, each]))).length;
+  while (rest.length > 0 && ordered.length < 40) {
+    const best = rest.reduce((a, b) => (fresh(b) > fresh(a) ? b : a));
+    rest.splice(rest.indexOf(best), 1);
+    ordered.push(best);
+    best.forEach((each, at) => seen.add(JSON.stringify([at, each])));
+  }
+  return ordered;
+}
+
+/** Columns whose values come from what they point at, and with them those that others point at. */
+function keyColumnsOf({ constraints, tenantColumn }: ProvenTable): {
+  readonly pointing: ReadonlySet<string>;
+  readonly all: ReadonlySet<string>;
+} {
+  const of = (...kinds: readonly string[]) =>
+    constraints.flatMap(({ kind, columns }) => (kinds.includes(kind) ? columns : []));
+  const tenant = tenantColumn === null ? [] : [tenantColumn];
+  return {
+    pointing: new Set([...of("foreignKey"), ...tenant]),
+    all: new Set([...of("foreignKey", "primaryKey"), ...tenant]),
+  };
+}
+
 /** Columns that are connected by checks. */
-function groupsOf(table: ProvenTable): readonly {
+function groupsOf(
+  table: ProvenTable,
+  given: ReadonlySet<string>,
+): readonly {
   readonly columns: readonly string[];
   readonly checks: readonly ConstraintFact[];
 }[] {
+  const keys = keyColumnsOf(table);
   let groups: { columns: string[]; checks: ConstraintFact[] }[] = [];
   for (const check of table.constraints) {
     if (check.kind !== "check" || check.expression === null || !check.enforced) continue;
+    if (check.columns.some((column) => given.has(column))) continue;
+    // Between keys alone: what they point at decides.
+    if (check.columns.every((column) => keys.pointing.has(column))) continue;
+    if (check.columns.length > 1 && check.columns.every((column) => keys.all.has(column))) continue;
     const touching = groups.filter(({ columns }) =>
       columns.some((column) => check.columns.includes(column)),
     );

@@ -48,6 +48,14 @@ export interface ProvenView {
   readonly sql: string;
   readonly path: string;
   readonly kind: "view" | "materialized view";
+  /** It reads with its caller's rights. */
+  readonly invoker: boolean;
+  /** It reads a table that is declared, itself or through another view. */
+  readonly readsTables: boolean;
+  /** It reads a materialized view: a guard. */
+  readonly isGuard: boolean;
+  /** It shows sizes or statistics, which differ from one moment to the next. */
+  readonly isStatistics: boolean;
 }
 
 /** What is to be proven. */
@@ -133,7 +141,21 @@ export function modelOf(definition: Definition, catalog: ProofCatalog): ProofMod
     const { schema = "public", name } = is(entity, PgView)
       ? getViewConfig(entity)
       : getMaterializedViewConfig(entity as PgMaterializedView);
-    return [{ sql: qualified(schema, name), path: namedPath(kind, schema, name), kind }];
+    const reads = catalog.views.find((each) => each.schema === schema && each.name === name);
+    const declared = new Set(tables.map(({ sql }) => sql));
+    return [
+      {
+        sql: qualified(schema, name),
+        path: namedPath(kind, schema, name),
+        kind,
+        invoker: reads?.invoker === true,
+        readsTables: (reads?.tables ?? []).some((each) =>
+          declared.has(qualified(each.schema, each.name)),
+        ),
+        isGuard: kind === "view" && reads?.materialized === true,
+        isStatistics: reads?.statistics === true,
+      },
+    ];
   });
   return { definition, schemas: schemasOf(definition), tables, views, catalog };
 }

@@ -1,6 +1,6 @@
 import type { Queryable } from "../../executor/executor.ts";
 import { told } from "./cell.ts";
-import type { Mutation } from "./mutations.ts";
+import type { Mutation } from "./mutation.ts";
 import type { CellPlan } from "./plan-cells.ts";
 import type { Cell, MutationResult } from "./proof.ts";
 import { askAfter, type Changed } from "./runner.ts";
@@ -11,6 +11,9 @@ export interface Baseline {
   readonly answers: readonly string[];
   readonly cells: readonly Cell[];
 }
+
+/** How many cells are asked after a mutation before the catalog is. */
+const MOST = 5;
 
 /** Breaks the protection in each way, and asks the cells that can show it until one does. */
 export async function runMutations(
@@ -23,12 +26,15 @@ export async function runMutations(
     .filter(({ at }) => cells[at]?.status !== "broken");
   const changes = mutations.map(({ sql, shows, first }) => {
     const fitting = usable.filter(({ cell }) => shows(cell));
+    const catalog = fitting.filter(({ cell }) => cell.persona === "catalog");
+    // What refuses or hides something is what a hole would show in.
     const rank = ({ cell }: (typeof fitting)[number]) =>
-      cell.persona === "catalog" ? 2 : first?.(cell) === true ? 0 : 1;
-    return {
-      sql,
-      questions: fitting.sort((a, b) => rank(a) - rank(b)).map(({ at }) => at),
-    };
+      (first?.(cell) === true ? 0 : 2) + (cell.denies ? 0 : 1);
+    const behaviour = fitting
+      .filter(({ cell }) => cell.persona !== "catalog")
+      .sort((a, b) => rank(a) - rank(b))
+      .slice(0, MOST);
+    return { sql, questions: [...behaviour, ...catalog].map(({ at }) => at) };
   });
   const results = await askAfter(
     db,

@@ -53,7 +53,8 @@ export interface SampleFor {
 }
 
 const DAY = 86_400_000;
-const START = Date.UTC(2026, 0, 5, 12);
+/** Lately, so that views of what happened in the last days have something to show; the same all day. */
+const START = Math.floor(Date.now() / DAY) * DAY;
 
 /** A value of a type as text, or undefined where the type is not known. */
 export function sample(wanted: SampleFor): string | undefined {
@@ -66,8 +67,9 @@ export function sample(wanted: SampleFor): string | undefined {
   const [, base = type, size] =
     /^([a-z ]+?)(?:\((\d+)(?:,\d+)?\))?( with(?:out)? time zone)?$/.exec(type) ?? [];
   const n = global ? tenant * 100 + row + 1 : row + 1;
-  const at = START + (global ? tenant * 100 + row : row) * DAY;
-  const iso = new Date(at).toISOString();
+  const place = global ? tenant * 20 + row : row;
+  const moment = new Date(START - place * (DAY / 8)).toISOString();
+  const day = (ahead: number) => new Date(START + (ahead - place) * DAY).toISOString().slice(0, 10);
   switch (base) {
     case "uuid":
       return wanted.uuid();
@@ -87,15 +89,19 @@ export function sample(wanted: SampleFor): string | undefined {
     case "citext":
     case "name": {
       const text = `${column}-${global ? `${tenant}-` : ""}${row + 1}`;
-      return text.slice(-Math.min(Number(size ?? 60), 60));
+      const room = Math.min(Number(size ?? 60), 60);
+      // A code of few characters has none to spare for a name.
+      return room < 8
+        ? (n + 9).toString(36).padStart(Math.min(room, 2), "a").slice(-room)
+        : text.slice(-room);
     }
     case "timestamp":
     case "timestamptz":
-      return iso;
+      return moment;
     case "date":
-      return iso.slice(0, 10);
+      return day(0);
     case "time":
-      return iso.slice(11, 19);
+      return moment.slice(11, 19);
     case "interval":
       return `${row + 1} hours`;
     case "json":
@@ -118,7 +124,7 @@ export function sample(wanted: SampleFor): string | undefined {
     case "daterange":
     case "tsrange":
     case "tstzrange":
-      return `[${iso.slice(0, 10)},${new Date(at + DAY).toISOString().slice(0, 10)})`;
+      return `[${day(0)},${day(1)})`;
     case "int4range":
     case "int8range":
     case "numrange":
@@ -162,28 +168,54 @@ export function candidates(
           : /^(?:text|character|citext)/.test(base)
             ? [...strings.filter((each) => !/[\\^$%]/.test(each)), ...samples, ...TEXTS]
             : /^(?:date|timestamp)/.test(base)
-              ? [...samples, "2026-01-01", "2026-01-20", "2026-02-28", "2025-12-01"]
+              ? [...samples, ...DAYS]
               : base.startsWith("json")
                 ? ["{}", "[]", ...samples]
                 : base.endsWith("[]")
-                  ? ["{}", ...samples, `{${strings[0] ?? "a"}}`]
+                  ? ["{}", ...samples, ...elements(base.slice(0, -2), strings)]
                   : samples;
-  const found = [...new Set(own.filter((each) => each !== undefined))].slice(0, 14);
+  const found = [...new Set(own.filter((each) => each !== undefined))].slice(0, 110);
   return column.notNull ? found : [...found, null];
 }
 
-const TEXTS = [
-  "a",
-  "abcdefgh",
-  "A1",
-  "someone@example.org",
-  "https://example.org/a",
-  "2026",
-  "2026-27",
-  "a".repeat(32),
-  "a".repeat(64),
-  "en",
-  "#00ff00",
-  "EUR",
-  "Europe/Berlin",
-];
+/** The first and another day of this month, and days before and after it. */
+const DAYS: readonly string[] = [
+  [0, 1],
+  [0, 15],
+  [-1, 1],
+  [1, 1],
+  [2, 28],
+].map(([months = 0, day = 1]) => {
+  const now = new Date(START);
+  return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + months, day))
+    .toISOString()
+    .slice(0, 10);
+});
+
+/** Arrays of one element. */
+function elements(type: string, strings: readonly string[]): readonly string[] {
+  if (type === "uuid") return ["{00000000-0000-4000-8000-000000000001}"];
+  if (/^(?:smallint|integer|bigint|numeric)/.test(type)) return ["{1}", "{1,2}"];
+  return /^(?:text|character)/.test(type) ? [`{${strings[0] ?? "a"}}`, "{a,b}"] : [];
+}
+
+/** One text of each form, then another of each: lists are cut at their end. */
+const TEXTS: readonly string[] = ["a", "b", "c", "d", "e", "f"].flatMap((letter, at) => [
+  letter,
+  letter.repeat(8),
+  `${letter.toUpperCase()}${at + 1}`,
+  `${letter}${at + 1}@example.org`,
+  letter.repeat(64),
+  `https://example.org/${letter}`,
+  letter.repeat(32),
+  letter.repeat(40),
+  `${2021 + at}-${22 + at}`,
+  String(2021 + at),
+  ["en", "de", "fr", "es", "it", "nl"][at] ?? "en",
+  `#0${at}ff00`,
+  ["EUR", "USD", "GBP", "CHF", "SEK", "INR"][at] ?? "EUR",
+  ["Europe/Berlin", "UTC", "Asia/Kolkata", "America/Lima", "Asia/Tokyo", "Europe/Paris"][at] ??
+    "UTC",
+  `1.${at}.0`,
+  `192.0.2.${at + 1}`,
+]);

@@ -1,9 +1,10 @@
 import type { AccessData } from "../../definition/access.ts";
 import type { PlannedCell } from "./cell.ts";
 import { classOf, isGranted, knownWithout, reaches, type Known } from "./expected.ts";
-import type { ProofModel, ProvenTable } from "./model.ts";
-import { qualified } from "../../sql/quote.ts";
-import { sample, typeNames } from "./samples.ts";
+import { value, type ProofModel, type ProvenTable } from "./model.ts";
+import { ident, qualified } from "../../sql/quote.ts";
+import { typeNames } from "./samples.ts";
+import type { Question } from "./runner.ts";
 import { removeRow } from "./statements.ts";
 import { insertion, rowsOf, type World, type WorldRow } from "./world.ts";
 
@@ -14,13 +15,18 @@ export interface ChannelSources {
   readonly access: AccessData;
   readonly known: Known;
   readonly as: number;
+  /** Every value of every row. */
+  readonly taken: ReadonlySet<string | null>;
 }
 
 /**
  * Cells in pairs: the same row once with a key that another tenant has, and once with a key that nobody has. Row security is not asked by
  * unique keys and foreign keys, so that each answers for all tenants unless it holds the tenant itself.
  */
-export function sideChannels(sources: ChannelSources, table: ProvenTable): readonly PlannedCell[] {
+export function sideChannels(
+  sources: ChannelSources,
+  table: ProvenTable,
+): readonly (readonly Choice[])[] {
   const { world, access, known } = sources;
   if (table.tenantColumn === null || !isGranted(table, access, known.persona, "insert")) return [];
   const insertClass = classOf(table, access, known.persona, "insert");
@@ -28,11 +34,31 @@ export function sideChannels(sources: ChannelSources, table: ProvenTable): reado
     reaches(table, insertClass, knownWithout(known, table, row), row);
   const base = rowsOf(world, table).filter(may);
   return [
-    ...table.uniques.flatMap(({ name, columns }) =>
+    ...table.uniques.map(({ name, columns }) =>
       uniqueCells(sources, table, name, columns, base, may),
     ),
     ...foreignKeyCells(sources, table, base, may),
   ];
+}
+
+/** Cells of one key that are tried together, over one row. */
+export type Choice = readonly PlannedCell[];
+
+/** How many rows are looked at for one that can be written with either key. */
+const CHOICES = 4;
+
+/**
+ * The questions whether the rows of a choice could be written at all: by who sees everything, with foreign keys asleep. A value that nobody has may be one that
+ * a check refuses.
+ */
+export function channelControls(choice: Choice): readonly Question[] {
+  // Its first two cells: those after them are the same rows with another ending.
+  return choice.slice(0, 2).map(({ question: { sql, before } }) => ({
+    sql,
+    as: 0,
+    kind: "count",
+    ...(before === undefined ? {} : { before }),
+  }));
 }
 
 type May = (row: Pick<WorldRow, "key" | "values">) => boolean;
@@ -44,30 +70,32 @@ function uniqueCells(
   columns: readonly (string | null)[],
   base: readonly WorldRow[],
   may: May,
-): readonly PlannedCell[] {
+): readonly Choice[] {
   const own = columns.filter((column) => column !== null && column !== table.tenantColumn);
   if (own.length === 0 || own.length < columns.filter((each) => each !== table.tenantColumn).length)
     return [];
-  const others = rowsOf(sources.world, table).filter(
-    ({ values }) => values[table.tenantColumn ?? ""] !== sources.known.tenant,
-  );
-  const freshValues = freshFor(sources, table, own);
+  const names = own.filter((column) => column !== null);
+  const found: Choice[] = [];
   for (const row of base)
-    for (const other of others) {
-      const elsewhere = withColumns(row, own, other.values);
-      const nowhere = freshValues === null ? null : withColumns(row, own, freshValues);
-      if (nowhere === null || !may(elsewhere) || !may(nowhere)) continue;
-      return pair(
-        sources,
-        table,
-        `unique key ${name}`,
-        row,
-        elsewhere.values,
-        nowhere.values,
-        " ON CONFLICT DO NOTHING",
+    for (const other of othersOf(sources, table)) {
+      if (found.length >= CHOICES) break;
+      const elsewhere = withColumns(row, names, other.values);
+      const nowhere = withColumns(row, names, freshOf(sources, table, names, other.values));
+      if (!may(elsewhere) || !may(nowhere)) continue;
+      const before = [removeRow(table, row), removeOwn(sources, table, names, elsewhere.values)];
+      found.push(
+        pair(
+          sources,
+          table,
+          `unique key ${name}`,
+          before,
+          elsewhere,
+          nowhere,
+          " ON CONFLICT DO NOTHING",
+        ),
       );
     }
-  return [];
+  return found.filter((cells) => cells.length > 0);
 }
 
 function foreignKeyCells(
@@ -75,39 +103,50 @@ function foreignKeyCells(
   table: ProvenTable,
   base: readonly WorldRow[],
   may: May,
-): readonly PlannedCell[] {
-  const { model, world, known } = sources;
+): readonly (readonly Choice[])[] {
   return table.constraints.flatMap(({ kind, parent, name, columns, references }) => {
     if (kind !== "foreignKey" || parent !== null || references === null) return [];
-    const target = model.tables.find(
+    const target = sources.model.tables.find(
       ({ sql }) => sql === qualified(references.schema, references.name),
     );
     if (target === undefined || target.tenantColumn === null) return [];
     const own = columns.filter((column) => column !== table.tenantColumn);
-    const freshValues = freshFor(sources, table, own);
-    const others = rowsOf(world, target).filter(
-      ({ values }) => values[target.tenantColumn ?? ""] !== known.tenant,
-    );
+    if (own.length === 0) return [];
+    const found: Choice[] = [];
     for (const row of base)
-      for (const other of others) {
+      for (const other of othersOf(sources, target)) {
+        if (found.length >= CHOICES) break;
         const pointed = Object.fromEntries(
           columns.map((column, at) => [column, other.values[references.columns[at] ?? ""] ?? null]),
         );
         const elsewhere = withColumns(row, own, pointed);
-        const nowhere = freshValues === null ? null : withColumns(row, own, freshValues);
-        if (own.length === 0 || nowhere === null || !may(elsewhere) || !may(nowhere)) continue;
-        return pair(
-          sources,
-          table,
-          `foreign key ${name}`,
-          row,
-          elsewhere.values,
-          nowhere.values,
-          "",
-        );
+        const nowhere = withColumns(row, own, freshOf(sources, table, own, pointed));
+        if (!may(elsewhere) || !may(nowhere)) continue;
+        const keys = references.columns.filter((column) => column !== target.tenantColumn);
+        const before = [removeRow(table, row), removeOwn(sources, target, keys, other.values)];
+        found.push(pair(sources, table, `foreign key ${name}`, before, elsewhere, nowhere, ""));
       }
-    return [];
+    return [found.filter((cells) => cells.length > 0)];
   });
+}
+
+function othersOf({ world, known }: ChannelSources, table: ProvenTable): readonly WorldRow[] {
+  return rowsOf(world, table).filter(
+    ({ values }) => values[table.tenantColumn ?? ""] !== known.tenant,
+  );
+}
+
+/** Tenants have the same natural keys: what the other has must not be the own tenant's too. */
+function removeOwn(
+  { known }: ChannelSources,
+  table: ProvenTable,
+  columns: readonly string[],
+  values: WorldRow["values"],
+): string {
+  const same = columns.map(
+    (column) => `${ident(column)} IS NOT DISTINCT FROM ${value(values[column] ?? null)}`,
+  );
+  return `DELETE FROM ${table.sql} WHERE ${[`${ident(table.tenantColumn ?? "")} = ${value(known.tenant)}`, ...same].join(" AND ")}`;
 }
 
 function withColumns(
@@ -123,30 +162,42 @@ function withColumns(
   return { ...row, values: { ...row.values, ...changed } };
 }
 
-/** Values that no row has; null where a type has none that can be told. */
-function freshFor(
-  { model }: ChannelSources,
+/** Values like the given ones, which pass the same checks as a rule, and that no row has. */
+function freshOf(
+  { model, taken }: ChannelSources,
   table: ProvenTable,
-  columns: readonly (string | null)[],
-): Readonly<Record<string, string>> | null {
+  columns: readonly string[],
+  like: WorldRow["values"],
+): Readonly<Record<string, string | null>> {
   const types = typeNames(model.catalog.types);
-  const found: Record<string, string> = {};
+  // One column that differs is enough, and the fewer the better: another may be held by a check.
+  const found: Record<string, string | null> = {};
   for (const name of columns) {
-    const column = table.columns.find((each) => each.name === name);
-    if (column === undefined || name === null) return null;
-    const made = sample({
-      type: column.type,
-      column: "fresh",
-      row: 77,
-      tenant: 9,
-      global: false,
-      types,
-      uuid: () => "99999999-9999-4999-8999-999999999999",
-    });
-    if (made === undefined) return null;
-    found[name] = made;
+    const type = table.columns.find((column) => column.name === name)?.type ?? "";
+    const given = like[name] ?? null;
+    found[name] = given;
+    if (given === null || types.has(type)) continue;
+    const fresh = freshLike(type, given, taken);
+    if (fresh === null) continue;
+    found[name] = fresh;
+    break;
   }
-  return found;
+  return { ...like, ...found };
+}
+
+function freshLike(type: string, given: string, taken: ReadonlySet<string | null>): string | null {
+  if (type === "uuid") return "99999999-9999-4999-8999-999999999999";
+  if (/^(?:integer|bigint|numeric)/.test(type)) return String(Number(given) + 100_000);
+  if (type === "smallint") return String(Number(given) + 1_000);
+  if (!/^(?:text|character|citext)/.test(type)) return null;
+  for (const letter of "zyxwvutsrqp9876543210fedcba") {
+    const isDigit = /\d/.test(letter);
+    const made = given.replace(/[a-z0-9](?=[^a-z0-9]*$)/i, (last) =>
+      /\d/.test(last) === isDigit ? (/[A-Z]/.test(last) ? letter.toUpperCase() : letter) : last,
+    );
+    if (made !== given && !taken.has(made)) return made;
+  }
+  return null;
 }
 
 /** Two cells of one pair: both answers have to be the same. */
@@ -154,12 +205,14 @@ function pair(
   sources: ChannelSources,
   table: ProvenTable,
   what: string,
-  row: WorldRow,
-  elsewhere: WorldRow["values"],
-  nowhere: WorldRow["values"],
+  before: readonly string[],
+  elsewhere: WorldRow,
+  nowhere: WorldRow,
   suffix: string,
 ): readonly PlannedCell[] {
   const { known, as } = sources;
+  // A unique key answers with triggers and foreign keys asleep too, and then nothing else can.
+  const live = suffix === "";
   const cellOf = (command: string, values: WorldRow["values"], ending: string): PlannedCell => ({
     persona: known.persona,
     object: table.path,
@@ -173,13 +226,18 @@ function pair(
       sql: insertion(table, [values]) + ending,
       as,
       kind: "count",
-      before: removeRow(table, row),
-      live: true,
+      before: before.join(";\n"),
+      ...(live ? { live } : {}),
     },
   });
+  if (same(elsewhere.values, nowhere.values)) return [];
   const endings = suffix === "" ? [""] : ["", suffix];
   return endings.flatMap((ending) => [
-    cellOf(`${what}: a key of another tenant`, elsewhere, ending),
-    cellOf(`${what}: a key of nobody`, nowhere, ending),
+    cellOf(`${what}: a key of another tenant`, elsewhere.values, ending),
+    cellOf(`${what}: a key of nobody`, nowhere.values, ending),
   ]);
+}
+
+function same(a: WorldRow["values"], b: WorldRow["values"]): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }

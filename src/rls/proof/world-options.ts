@@ -8,6 +8,8 @@ export interface RowToMake {
   readonly row: number;
   /** What was worked out for it, as text by column. */
   readonly values: Readonly<Record<string, string | null>>;
+  /** The rows of the same tenant that were worked out for another table, by its name. */
+  readonly rowsOf: (table: string) => readonly Readonly<Record<string, string | null>>[];
 }
 
 /** How the rows of a proof are made. */

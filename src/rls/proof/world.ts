@@ -1,9 +1,11 @@
 import type { Queryable } from "../../executor/executor.ts";
 import { ident } from "../../sql/quote.ts";
 import { passingCombinations } from "./combinations.ts";
-import { draftRows, type Draft } from "./draft.ts";
+import { draftRows } from "./draft.ts";
+import { shiftKey, type Draft, type DraftRow, type DraftSources } from "./draft-values.ts";
 import { value, type ProofModel, type ProvenTable } from "./model.ts";
 
+import { ask, type Question } from "./runner.ts";
 import { sample, typeNames } from "./samples.ts";
 import type { WorldOptions } from "./world-options.ts";
 
@@ -36,24 +38,30 @@ export async function makeWorld(
 ): Promise<World> {
   const types = typeNames(model.catalog.types);
   const present = await readRows(db, model.tables);
-  const combinations = await passingCombinations(db, model.tables, types, (_, column) =>
-    [0, 1, 2].map((row) =>
-      sample({
-        type: column.type,
-        column: column.name,
-        row,
-        tenant: 0,
-        global: false,
-        types,
-        uuid: () => `00000000-0000-4000-8000-00000000000${row}`,
-      }),
-    ),
+  const combinations = await passingCombinations(
+    db,
+    model.tables,
+    types,
+    (column) =>
+      [0, 1, 2].map((row) =>
+        sample({
+          type: column.type,
+          column: column.name,
+          row,
+          tenant: 0,
+          global: false,
+          types,
+          uuid: () => `00000000-0000-4000-8000-00000000000${row}`,
+        }),
+      ),
+    givenColumns(model, options),
   );
-  const draft = draftRows({
+  const draft = await passingDraft(db, {
     model,
     combinations,
     present: new Map([...present].map(([sql, rows]) => [sql, rows.map(({ values }) => values)])),
     options,
+    shifts: new Map(),
   });
   await db.query(defaultPartitions(model));
   const failures = await insertRows(db, model, draft, present);
@@ -64,7 +72,84 @@ export async function makeWorld(
       (read.get(table.sql) ?? []).map((row) => ({ ...row, tenant: tenantOf(table, row, draft) })),
     ]),
   );
-  return { tenants: draft.tenants, rows, problems: [...draft.problems, ...failures] };
+  return { tenants: draft.tenants, rows, problems: [...new Set(failures)] };
+}
+
+/** The columns that {@link WorldOptions.generate} gives. */
+function givenColumns(
+  model: ProofModel,
+  { generate }: WorldOptions,
+): ReadonlyMap<string, ReadonlySet<string>> {
+  const example = { tenant: null, tenantIndex: 0, row: 0, values: {}, rowsOf: () => [] };
+  return new Map(
+    model.tables.map(({ sql, name }) => [
+      sql,
+      new Set(Object.keys(generate?.[name]?.(example) ?? {})),
+    ]),
+  );
+}
+
+/** How often rows that a check refuses are made otherwise. */
+const ROUNDS = 12;
+
+/** Rows that pass the checks with the keys that they got: those that do not are made again, with other choices. */
+async function passingDraft(db: Queryable, sources: DraftSources): Promise<Draft> {
+  const shifts = new Map(sources.shifts);
+  for (let round = 0; ; round += 1) {
+    const draft = draftRows({ ...sources, shifts });
+    const failing = await refusedRows(db, sources.model, draft);
+    if (failing.length === 0 || round === ROUNDS) return draft;
+    for (const { table, row } of failing) {
+      const key = shiftKey(table, row.tenant, row.row);
+      shifts.set(key, (shifts.get(key) ?? 0) + 1);
+    }
+  }
+}
+
+interface Refused {
+  readonly table: ProvenTable;
+  readonly row: DraftRow;
+}
+
+/** Asks the checks themselves. */
+async function refusedRows(
+  db: Queryable,
+  model: ProofModel,
+  draft: Draft,
+): Promise<readonly Refused[]> {
+  const tables = model.tables.filter(
+    ({ sql, constraints }) =>
+      (draft.rows.get(sql) ?? []).length > 0 &&
+      constraints.some(({ kind, expression }) => kind === "check" && expression !== null),
+  );
+  const questions = tables.map((table): Question => {
+    const at = ident("underpin row");
+    const rows = draft.rows.get(table.sql) ?? [];
+    const lists = rows.map(
+      ({ values }, index) =>
+        `(${[index, ...table.columns.map(({ name, type }) => `${value(values[name] ?? null)}::${type}`)].join(", ")})`,
+    );
+    const names = [at, ...table.columns.map(({ name }) => ident(name))].join(", ");
+    const passes = table.constraints.flatMap(({ kind, expression, enforced }) =>
+      kind === "check" && expression !== null && enforced ? [`(${expression}) IS NOT FALSE`] : [],
+    );
+    return {
+      as: 0,
+      kind: "rows",
+      sql: `SELECT pg_catalog.json_agg(${at})::text FROM (VALUES ${lists.join(", ")}) AS t(${names}) WHERE NOT (${passes.join(" AND ") || "true"})`,
+    };
+  });
+  const answers = await ask(db, questions, [{ role: null, settings: [] }]);
+  return tables.flatMap((table, index) => {
+    const answer = answers[index] ?? "";
+    const places = answer.startsWith("ok ")
+      ? (JSON.parse(answer.slice(3) || "[]") as number[])
+      : [];
+    return places.flatMap((place) => {
+      const row = draft.rows.get(table.sql)?.[place];
+      return row === undefined ? [] : [{ table, row }];
+    });
+  });
 }
 
 function tenantOf(table: ProvenTable, { values }: PlainRow, { tenants }: Draft): number | null {

@@ -1,0 +1,146 @@
+import { getTableConfig } from "drizzle-orm/pg-core";
+import { ident } from "../../sql/quote.ts";
+import { sqlText } from "../../sql/sql-text.ts";
+import type { PlannedCell } from "./cell.ts";
+import { rolesOf, type ProofModel, type ProvenTable } from "./model.ts";
+import { ofTable, type Mutation } from "./mutation.ts";
+
+/** Each policy of a table: gone, true, or for others. */
+export function policyMutations(model: ProofModel, table: ProvenTable): readonly Mutation[] {
+  const personasOf = (roles: readonly string[]) =>
+    new Set(
+      model.definition.access.flatMap((access) =>
+        Object.entries(access.roles)
+          .filter(([, role]) => roles.includes(role))
+          .map(([persona]) => persona),
+      ),
+    );
+  return getTableConfig(table.table).policies.flatMap((policy, rank): Mutation[] => {
+    const roles = rolesOf(policy);
+    const personas = personasOf(roles);
+    const on = `${ident(policy.name)} ON ${table.sql}`;
+    const object = `policy ${ident(policy.name)} of ${table.path}`;
+    const command = policy.for ?? "all";
+    const shows = (cell: PlannedCell) =>
+      cell.object === table.path &&
+      (cell.persona === "catalog" || (personas.has(cell.persona) && isAbout(cell, command)));
+    const first = ({ command: tried }: PlannedCell) =>
+      command === "all" || tried.startsWith(command);
+    const open = [
+      policy.using === undefined ? "" : " USING (true)",
+      policy.withCheck === undefined ? "" : " WITH CHECK (true)",
+    ].join("");
+    const isTrue = [policy.using, policy.withCheck].every(
+      (expression) => expression === undefined || sqlText(expression) === "true",
+    );
+    const using = policy.using !== undefined && policy.withCheck !== undefined;
+    return [
+      { title: "drop the policy", object, sql: `DROP POLICY ${on}`, shows, first },
+      ...(isTrue
+        ? []
+        : [
+            {
+              title: "make the policy true",
+              object,
+              sql: `ALTER POLICY ${on}${open}`,
+              shows,
+              first,
+            },
+          ]),
+      ...(using && !isTrue
+        ? [
+            {
+              title: "make what the policy checks true",
+              object,
+              sql: `ALTER POLICY ${on} WITH CHECK (true)`,
+              shows: (cell: PlannedCell) =>
+                shows(cell) && (cell.persona === "catalog" || MOVES.test(cell.command)),
+            },
+          ]
+        : []),
+      // One of each table: what it shows does not depend on which.
+      ...(rank !== 1
+        ? []
+        : [
+            {
+              title: "give the policy to everybody",
+              object,
+              sql: `ALTER POLICY ${on} TO PUBLIC`,
+              shows: (cell: PlannedCell) =>
+                cell.object === table.path &&
+                (cell.persona === "catalog" ||
+                  (!personas.has(cell.persona) &&
+                    cell.expected !== "refused privilege" &&
+                    isAbout(cell, command))),
+            },
+          ]),
+    ];
+  });
+}
+
+/** Commands by which a row comes to where it was not. */
+const MOVES = / (?:to|into|for) /;
+
+/** The commands on which a policy for a command has a say. */
+const ABOUT = {
+  all: /^/,
+  select: /^(?:select|merge|insert returning|upsert)/,
+  insert: /^(?:insert|upsert)/,
+  update: /^(?:update|merge|select for update|upsert)/,
+  delete: /^delete/,
+} as const;
+
+function isAbout({ command, context }: PlannedCell, of: keyof typeof ABOUT): boolean {
+  return ABOUT[of].test(command) && CONTEXTS.has(context);
+}
+
+/** Contexts that are right in themselves: the others are refused by the functions, whatever a table's policies are. */
+const CONTEXTS: ReadonlySet<PlannedCell["context"]> = new Set(["right", "other tenant"]);
+
+/** Whoever is not the owner, the migrator or the catalog. */
+const PERSONAL = /^(?!owner$|control$|catalog$)/;
+
+const PRIVILEGES = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"];
+
+/** The table itself: its row security, its privileges, its triggers. */
+export function tableMutations(table: ProvenTable): readonly Mutation[] {
+  const all = ofTable(table);
+  const shows = (cell: PlannedCell) =>
+    all(cell) && (!PERSONAL.test(cell.persona) || CONTEXTS.has(cell.context));
+  const change = `ALTER TABLE ${table.sql}`;
+  const at = { object: table.path, shows };
+  const isOwner = ({ persona }: PlannedCell) => persona === "owner";
+  return [
+    { ...at, title: "disable row security", sql: `${change} DISABLE ROW LEVEL SECURITY` },
+    {
+      ...at,
+      title: "do not force row security",
+      sql: `${change} NO FORCE ROW LEVEL SECURITY`,
+      first: isOwner,
+    },
+    {
+      ...at,
+      title: "add a policy for everybody",
+      sql: `CREATE POLICY underpin_hole ON ${table.sql} USING (true)`,
+    },
+    ...PRIVILEGES.map((privilege) => ({
+      ...at,
+      title: `grant ${privilege} to everybody`,
+      sql: `GRANT ${privilege} ON ${table.sql} TO PUBLIC`,
+      shows: (cell: PlannedCell) =>
+        all(cell) &&
+        (cell.persona === "catalog" ||
+          (cell.expected === "refused privilege" && cell.command === privilege.toLowerCase())),
+    })),
+    ...(table.rules?.appendOnly === true
+      ? [
+          {
+            ...at,
+            title: "disable the triggers",
+            sql: `${change} DISABLE TRIGGER USER`,
+            first: isOwner,
+          },
+        ]
+      : []),
+  ];
+}

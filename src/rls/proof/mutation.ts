@@ -1,0 +1,17 @@
+import type { PlannedCell } from "./cell.ts";
+import type { ProvenTable } from "./model.ts";
+
+/** One way to break the protection, and the cells that can show it: what persons see first, what the catalog says last. */
+export interface Mutation {
+  readonly title: string;
+  readonly object: string;
+  readonly sql: string;
+  readonly shows: (cell: PlannedCell) => boolean;
+  /** Cells that are looked at before others. */
+  readonly first?: (cell: PlannedCell) => boolean;
+}
+
+/** Cells of a table. */
+export function ofTable(table: ProvenTable): (cell: PlannedCell) => boolean {
+  return ({ object }) => object === table.path;
+}

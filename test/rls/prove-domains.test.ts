@@ -1,0 +1,76 @@
+import { btree_gist } from "@electric-sql/pglite/contrib/btree_gist";
+import { pg_trgm } from "@electric-sql/pglite/contrib/pg_trgm";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Definition } from "../../src/definition/definition.ts";
+import { planInstall } from "../../src/install/plan-install.ts";
+import { proveIsolation, type ProofOptions } from "../../src/rls/prove-isolation.ts";
+import type { Proof } from "../../src/rls/proof/proof.ts";
+import { apply } from "../../src/run/apply.ts";
+import { definition as observations } from "../../src/schema/observations/index.ts";
+import { definition as progressCard } from "../../src/schema/progress-card/index.ts";
+import { definition as projectReports } from "../../src/schema/project-reports/index.ts";
+import { definition as reporting } from "../../src/schema/reporting/index.ts";
+import { definition as testCycles } from "../../src/schema/test-cycles/index.ts";
+import { ident } from "../../src/sql/quote.ts";
+import { onEngines } from "../support/server.ts";
+
+/** What checks want that no list of likely values has. */
+const progressCardRows: ProofOptions["generate"] = {
+  hpc_rubrics: () => ({
+    levels: JSON.stringify([{ name: "Stream", descriptor: "begins", from: 0 }]),
+  }),
+  // A weighted score is of an evaluation that was submitted and has a weight.
+  hpc_evaluations: ({ values }) => ({
+    status: "submitted",
+    submitted_at: "2026-01-01",
+    score: values.scale_min ?? null,
+  }),
+  hpc_parameter_assignments: ({ rowsOf, row }) => {
+    const { cycle_id, parameter_id, stage, stakeholder } = rowsOf("hpc_evaluations")[row] ?? {};
+    return { cycle_id, parameter_id, stage, stakeholder } as Record<string, string>;
+  },
+  hpc_evidence_files: ({ values, row }) => ({
+    object_path: `${values.institution_id ?? ""}/${values.student_id ?? ""}/file-${row}.pdf`,
+    achievement_id: null,
+    reflection_id: null,
+  }),
+};
+
+const DOMAINS: readonly (readonly [Definition, ProofOptions])[] = [
+  [progressCard, { generate: progressCardRows }],
+  [testCycles, {}],
+  [reporting, {}],
+  [projectReports, {}],
+  [observations, {}],
+];
+
+for (const [definition, options] of DOMAINS)
+  onEngines(
+    `the isolation of ${definition.name}`,
+    (engine) => {
+      let proof: Proof;
+      beforeAll(async () => {
+        const report = await apply(engine.db(), planInstall(definition));
+        expect(report.outcome, JSON.stringify(report)).toBe("applied");
+        proof = await proveIsolation(engine.db(), definition, options);
+      });
+      afterAll(async () => {
+        if (engine.server === undefined) return;
+        for (const { roles, readerRole, migratorRole } of definition.access)
+          for (const role of new Set([...Object.values(roles), readerRole, migratorRole]))
+            await engine.executor().query(`DROP OWNED BY ${ident(role)} CASCADE`);
+      });
+
+      it("is proven: every cell holds and has its positive control", () => {
+        expect(proof.problems).toEqual([]);
+        expect(proof.cells.filter(({ status }) => status !== "held")).toEqual([]);
+      });
+
+      it("is shown by every mutation", () => {
+        expect(proof.mutations.filter(({ status }) => status !== "shown")).toEqual([]);
+        expect(proof.score.total).toBeGreaterThan(200);
+        expect(proof.ok).toBe(true);
+      });
+    },
+    { extensions: { pg_trgm, btree_gist } },
+  );
