@@ -17,4 +17,5 @@ export type Bench = (context: BenchContext) => Promise<readonly Figure[]>;
 export const BENCHES: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
   engine: () => import("./engine.ts"),
   facts: () => import("./facts.ts"),
+  rls: () => import("./rls.ts"),
 };

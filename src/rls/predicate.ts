@@ -4,6 +4,8 @@ import { ident, literal, qualified } from "../sql/quote.ts";
 /**
  * The predicate of a row class, as SQL about an unqualified row; null where no row is meant.
  *
+ * Without a tenant column the tenant is taken to be held by somebody else, as the floor does for the policies above it.
+ *
  * Functions stand in a sub-select: the planner runs it once (an InitPlan) and uses the index on the column, where a bare call runs for
  * each row. Citus refuses a sub-select in a policy of a distributed table and gets the bare setting.
  */

@@ -56,7 +56,9 @@ onServers("200 tenants on a pool of four, under load", (server) => {
   });
 
   const drivers = {
-    "postgres.js": () => drizzlePostgresJs(server.connect(url, { max: 4, backoff: false })),
+    // Killed while it asks for types, postgres.js 3.4.9 rejects where nobody can catch it.
+    "postgres.js": () =>
+      drizzlePostgresJs(server.connect(url, { max: 4, backoff: false, fetch_types: false })),
     "node-postgres": () => {
       const pool = new pg.Pool({ connectionString: url, max: 4 });
       // Without a listener an idle connection that is killed ends the process.
@@ -115,9 +117,11 @@ onServers("200 tenants on a pool of four, under load", (server) => {
         expect(seen.reads).toBeGreaterThan(READS / 2);
         expect(seen.failed).toBeGreaterThan(READS / 10);
         expect(seen.killed).toBeGreaterThan(0);
-        const left: unknown = await db.execute(
-          sql`select current_user = session_user as itself, coalesce(current_setting('app.tenant_id', true), '') as tenant`,
-        );
+        const who = sql`select current_user = session_user as itself, coalesce(current_setting('app.tenant_id', true), '') as tenant`;
+        let left: unknown;
+        // A connection that was killed while it was idle fails the first query.
+        for (let tries = 0; tries < 5 && left === undefined; tries++)
+          left = await db.execute(who).catch(() => undefined);
         const [row] = Array.isArray(left)
           ? (left as unknown[])
           : (left as { rows: unknown[] }).rows;
