@@ -111,7 +111,7 @@ function returnValid(type: IdType): string {
 
 function bodyOf(what: string, source: string, valid: string): string {
   const refuse = (problem: string, constraint: string) =>
-    `RAISE insufficient_privilege USING MESSAGE = 'the ${what} of the context is ${problem}', CONSTRAINT = '${constraint}', HINT = 'Run the query inside withTenant().';`;
+    `RAISE insufficient_privilege USING MESSAGE = ${literal(`the ${what} of the context is ${problem}`)}, CONSTRAINT = ${literal(constraint)}, HINT = 'Run the query inside withTenant().';`;
   return `DECLARE
   value text := ${source};
 BEGIN

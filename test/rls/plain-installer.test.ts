@@ -3,13 +3,14 @@ import { afterAll, expect, it } from "vitest";
 import { toExecutor } from "../../src/executor/connect.ts";
 import { planInstall } from "../../src/install/plan-install.ts";
 import { planUninstall } from "../../src/install/plan-uninstall.ts";
+import { objectsFor } from "../../src/rls/index.ts";
 import { apply } from "../../src/run/apply.ts";
 import { ident, literal, qualified } from "../../src/sql/quote.ts";
 import { onServers } from "../support/server.ts";
 import { school } from "./school.ts";
 
 onServers("an access that is installed by a login with CREATEROLE and no more", (server) => {
-  const prefix = `rls_${randomBytes(4).toString("hex")}`;
+  const prefix = `rls_o'w"n_${randomBytes(4).toString("hex")}`;
   const schema = 'we"ird Schema';
   const { access, definition } = school(schema, prefix);
   let owner = "";
@@ -33,8 +34,8 @@ onServers("an access that is installed by a login with CREATEROLE and no more", 
     const report = await apply(sql, planInstall(definition));
     expect(report.outcome, JSON.stringify(report)).toBe("applied");
     const owned = await toExecutor(sql).query(`
-      SELECT relname AS name FROM pg_catalog.pg_class WHERE relowner = ${literal(access.readerRole)}::regrole AND relkind = 'm'
-      UNION ALL SELECT proname FROM pg_catalog.pg_proc WHERE proowner = ${literal(access.readerRole)}::regrole ORDER BY name`);
+      SELECT relname AS name FROM pg_catalog.pg_class WHERE relowner = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = ${literal(access.readerRole)}) AND relkind = 'm'
+      UNION ALL SELECT proname FROM pg_catalog.pg_proc WHERE proowner = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = ${literal(access.readerRole)}) ORDER BY name`);
     expect(owned).toEqual(
       ["assigned_ids", "children_ids", "refresh_totals", "totals"].map((name) => ({ name })),
     );
@@ -42,6 +43,15 @@ onServers("an access that is installed by a login with CREATEROLE and no more", 
       await toExecutor(sql).query(`
         SELECT pg_has_role(${literal(access.readerRole)}, 'USAGE') AS uses, has_schema_privilege(${literal(access.readerRole)}, ${literal(ident(schema))}::regnamespace::oid, 'CREATE') AS makes`),
     ).toEqual([{ uses: false, makes: false }]);
+  });
+
+  it("makes again what the reader owns", async () => {
+    const sql = await asOwner();
+    const owned = objectsFor(access, Object.values(definition.tables)).filter(({ create }) =>
+      create.includes("$borrow$"),
+    );
+    expect(owned.length).toBeGreaterThan(3);
+    for (const { create } of owned) await sql.begin((tx) => tx.unsafe(create));
   });
 
   it("refreshes a materialized view without being its owner", async () => {

@@ -1,22 +1,11 @@
 import { eq, sql } from "drizzle-orm";
-import { drizzle as drizzlePg } from "drizzle-orm/node-postgres";
-import { drizzle as drizzlePglite } from "drizzle-orm/pglite";
-import { drizzle as drizzlePostgresJs } from "drizzle-orm/postgres-js";
-import { drizzle as drizzle044Pg } from "drizzle-orm-044/node-postgres";
-import { drizzle as drizzle044Pglite } from "drizzle-orm-044/pglite";
-import { drizzle as drizzle044PostgresJs } from "drizzle-orm-044/postgres-js";
-import { Cache } from "drizzle-orm/cache/core";
-import type { PGlite } from "@electric-sql/pglite";
-import pg from "pg";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { isUnderpinError } from "../../src/errors.ts";
 import { withTenant, type TenantDatabase } from "../../src/rls/index.ts";
-import { ident } from "../../src/sql/quote.ts";
-import { onEngines, type TestEngine } from "../support/server.ts";
+import { onEngines } from "../support/server.ts";
+import { driversOf, EverybodysCache, loginOf, rowsOf, type Db } from "./drivers.ts";
 import { installedSchool } from "./installed-school.ts";
 import { A, B } from "./school.ts";
-
-type Db = ReturnType<typeof drizzlePglite>;
 
 onEngines("a tenant's transaction", (engine) => {
   // Drizzle 0.44 does not double the quotes in a name.
@@ -102,6 +91,8 @@ onEngines("a tenant's transaction", (engine) => {
         const refusals = [
           [{ ...student, tenant: "" }, "tenant of the context is empty"],
           [{ ...student, tenant: "O'Brien" }, 'tenant of the context is not a uuid: "O\'Brien"'],
+          [{ ...student, tenant: 2 ** 53 }, "tenant of the context is a number that is not exact"],
+          [{ ...student, user: 1.5 }, "user of the context is a number that is not exact: 1.5"],
           [{ ...student, user: undefined as never }, "user of the context is missing"],
           [{ ...student, user: `${A.student}\n` }, "user of the context is not a uuid"],
           [
@@ -222,77 +213,6 @@ onEngines("a tenant's transaction", (engine) => {
         }));
     });
 });
-
-/** A cache that keeps everything. */
-class EverybodysCache extends Cache {
-  readonly rows = new Map<string, unknown[]>();
-  strategy(): "all" {
-    return "all";
-  }
-  get(key: string): Promise<unknown[] | undefined> {
-    return Promise.resolve(this.rows.get(key));
-  }
-  put(key: string, response: unknown): Promise<void> {
-    this.rows.set(key, response as unknown[]);
-    return Promise.resolve();
-  }
-  onMutate(): Promise<void> {
-    return Promise.resolve();
-  }
-}
-
-/** A login that holds nothing and may act as the personas, as the pool of an application should. */
-function loginOf(engine: TestEngine, roles: readonly string[]): () => Promise<string> {
-  let made: Promise<string> | undefined;
-  const make = async (): Promise<string> => {
-    const { server } = engine;
-    if (server === undefined) return "";
-    const login = await server.role("app", { attributes: "NOINHERIT" });
-    await server.sql().unsafe(`GRANT ${roles.map(ident).join(", ")} TO ${ident(login)}`);
-    return server.urlAs(login);
-  };
-  return () => (made ??= make());
-}
-
-/** Each driver, typed as the first: what is used here is the same on all. */
-function driversOf(
-  engine: TestEngine,
-  login: () => Promise<string>,
-): Readonly<Record<string, (cache?: Cache) => Promise<Db>>> {
-  const { server } = engine;
-  // Tables and caches of 0.45 serve 0.44 too: Drizzle knows its own by symbols of the global registry.
-  const options = (cache?: Cache) => (cache === undefined ? {} : { cache: cache as never });
-  if (server === undefined) {
-    const client = () => engine.db() as PGlite;
-    return {
-      PGlite: (cache) => Promise.resolve(drizzlePglite(client(), options(cache))),
-      "PGlite and Drizzle 0.44": (cache) =>
-        Promise.resolve(drizzle044Pglite(client(), options(cache)) as unknown as Db),
-    };
-  }
-  const pools: pg.Pool[] = [];
-  afterAll(() => Promise.all(pools.map((pool) => pool.end())));
-  const sqlOf = async () => server.connect(await login(), { max: 4 });
-  const poolOf = async () => {
-    const pool = new pg.Pool({ connectionString: await login(), max: 4 });
-    pools.push(pool);
-    return pool;
-  };
-  return {
-    "postgres.js": async (cache) =>
-      drizzlePostgresJs(await sqlOf(), options(cache)) as unknown as Db,
-    "postgres.js and Drizzle 0.44": async (cache) =>
-      drizzle044PostgresJs(await sqlOf(), options(cache)) as unknown as Db,
-    "node-postgres": async (cache) => drizzlePg(await poolOf(), options(cache)) as unknown as Db,
-    "node-postgres and Drizzle 0.44": async (cache) =>
-      drizzle044Pg(await poolOf(), options(cache)) as unknown as Db,
-  };
-}
-
-function rowsOf(result: unknown): unknown[] {
-  const rows = Array.isArray(result) ? (result as unknown[]) : (result as { rows: unknown[] }).rows;
-  return rows.map((row) => ({ ...(row as object) }));
-}
 
 /** What underpin threw, under what Drizzle put around it. */
 function rootOf(error: unknown): unknown {
