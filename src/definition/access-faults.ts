@@ -36,7 +36,7 @@ export function accessFaults(definition: Definition): readonly DefinitionFault[]
             ...strangers(table, table.rules, access),
             ...tenantFaults(table, table.rules),
             ...classFaults(table, table.rules),
-            ...keyFaults(table, table.rules, tables),
+            ...keyFaults(table, table.rules, tables, definition.objects),
           ],
     ),
     ...entities

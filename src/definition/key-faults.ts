@@ -1,5 +1,8 @@
 import type { getTableConfig, PgTable } from "drizzle-orm/pg-core";
+import { namedPath } from "../catalog/path.ts";
+import type { DatabaseObject } from "../objects/object.ts";
 import { targetOf } from "../plan/target.ts";
+import { ident } from "../sql/quote.ts";
 import type { RuledTable } from "./ruled-table.ts";
 import type { TableRules } from "./access.ts";
 import type { DefinitionFault } from "./fault.ts";
@@ -8,12 +11,13 @@ import type { DefinitionFault } from "./fault.ts";
  * Keys of one table that hold across tenants.
  *
  * A unique constraint without the tenant answers who asks it: "duplicate key" says that another tenant has the value, and so do ON CONFLICT DO NOTHING
- * and DO UPDATE. A foreign key without it lets a row point into another tenant, whose DELETE then cascades back (15).
+ * and DO UPDATE; an exclusion constraint does the same. A foreign key without it lets a row point into another tenant, whose DELETE then cascades back (15).
  */
 export function keyFaults(
   { name, config }: RuledTable,
   rules: TableRules,
   tables: readonly RuledTable[],
+  objects: readonly DatabaseObject[],
 ): readonly DefinitionFault[] {
   const { tenantColumn } = rules;
   const accepted = (key: string) => rules.globalKeys[key] !== undefined;
@@ -28,6 +32,15 @@ export function keyFaults(
         fix: `Put ${tenantColumn} first in it, or accept it with a reason: globalKeys: { ${JSON.stringify(key)}: "…" }.`,
       }),
     ),
+    ...exclusionsWithout(tenantColumn, config, objects)
+      .filter((key) => !accepted(key))
+      .map(
+        (key): DefinitionFault => ({
+          table: name,
+          what: `has the exclusion constraint ${key} without its tenant: one tenant learns from it what another has`,
+          fix: `Compare ${tenantColumn ?? "the tenant"} WITH = in it, or accept it with a reason: globalKeys: { ${JSON.stringify(key)}: "…" }.`,
+        }),
+      ),
     ...config.foreignKeys.flatMap((key) => {
       const { columns, foreignColumns, foreignTable } = key.reference();
       const target = tables.find(({ table }) => isSame(table, foreignTable));
@@ -46,6 +59,37 @@ export function keyFaults(
       ];
     }),
   ];
+}
+
+/** The names of the exclusion constraints on a table that compare rows of two tenants. */
+function exclusionsWithout(
+  tenantColumn: string | null,
+  { schema = "public", name }: ReturnType<typeof getTableConfig>,
+  objects: readonly DatabaseObject[],
+): readonly string[] {
+  if (tenantColumn === null) return [];
+  const path = namedPath("table", schema, name);
+  const names = [
+    ident(tenantColumn),
+    ...(/^[a-z_][a-z0-9_]*$/.test(tenantColumn) ? [tenantColumn] : []),
+  ];
+  const column = names.map((each) => each.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("|");
+  const compared = new RegExp(
+    `[(,]\\s*(?:${column})(?:\\s+[^\\s,()]+)*?\\s+WITH\\s+(?:=|OPERATOR\\(pg_catalog\\.=\\))\\s*[,)]`,
+    "i",
+  );
+  return objects
+    .filter(
+      ({ kind, within, create }) =>
+        kind === "constraint" &&
+        within === path &&
+        create.includes(" EXCLUDE USING ") &&
+        !compared.test(create.slice(create.indexOf(" EXCLUDE USING "))),
+    )
+    .map(({ id }) => {
+      const quoted = /^constraint "((?:[^"]|"")+)" of /.exec(id)?.[1];
+      return quoted?.replaceAll('""', '"') ?? id;
+    });
 }
 
 /** Whatever makes rows unique: constraints and unique indexes, with and without a condition. */

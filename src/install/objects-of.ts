@@ -6,6 +6,7 @@ import { orderObjects } from "../definition/order.ts";
 import type { DatabaseObject } from "../objects/object.ts";
 import { schemeObjects } from "../partitioning/scheme-objects.ts";
 import { objectsFor } from "../rls/objects-for.ts";
+import { withdrawalId } from "../rls/protect-table.ts";
 import { seedObject } from "./seed-object.ts";
 
 /** Everything that a definition is made of, each object once, in the order in which it can be made. */
@@ -21,7 +22,24 @@ export function objectsOf(definition: Definition): readonly DatabaseObject[] {
   ];
   const byId = new Map<string, DatabaseObject>();
   for (const object of all) if (!byId.has(object.id)) byId.set(object.id, object);
-  return orderObjects([...byId.values()]);
+  return orderObjects(afterWithdrawals([...byId.values()]));
+}
+
+/** What a declared grant gives must not be taken back by the withdrawal of all that nobody declared. */
+function afterWithdrawals(objects: readonly DatabaseObject[]): readonly DatabaseObject[] {
+  const relationIn = (path: string | null) =>
+    path?.replace(/^(?:table|view|materialized view) /, "") ?? "";
+  const withdrawals = new Map(
+    objects
+      .filter(({ id, within }) => within !== null && id === withdrawalId(within))
+      .map(({ id, within }) => [relationIn(within), id]),
+  );
+  return objects.map((object) => {
+    const first = withdrawals.get(relationIn(object.within));
+    return object.kind !== "grant" || first === undefined || first === object.id
+      ? object
+      : { ...object, dependsOn: [...object.dependsOn, first] };
+  });
 }
 
 /** The Drizzle tables of a definition. */

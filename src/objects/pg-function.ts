@@ -2,6 +2,7 @@ import { functionPath, schemaPath } from "../catalog/path.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
 import { typeName } from "../sql/type-name.ts";
 import { databaseObject, type DatabaseObject } from "./object.ts";
+import { withdrawAll } from "./withdraw-all.ts";
 
 /** One argument of a function. */
 export interface FunctionArgument {
@@ -59,7 +60,8 @@ export interface FunctionObject extends DatabaseObject {
  * A function, or without `returns` a procedure.
  *
  * Its `search_path` is always pinned and EXECUTE is taken from PUBLIC, which has it by default: otherwise who may create an
- * object in a schema of the caller's path decides what the function calls.
+ * object in a schema of the caller's path decides what the function calls. Of one with its owner's rights it is taken from
+ * everybody, whatever the default privileges are.
  *
  * @example
  * import { pgFunction } from "underpin";
@@ -83,7 +85,9 @@ export function pgFunction(options: FunctionOptions): FunctionObject {
   const create = [
     definitionOf(options, noun),
     ...(comment === undefined ? [] : [`COMMENT ON ${called} IS ${literal(comment)}`]),
-    `REVOKE ALL ON ${called} FROM PUBLIC`,
+    options.security === "definer"
+      ? withdrawAll(noun, `${qualified(schema, name)}(${signature})`)
+      : `REVOKE ALL ON ${called} FROM PUBLIC`,
     ...(owner === undefined ? [] : [`ALTER ${called} OWNER TO ${ident(owner)}`]),
     ...executeTo.map((role) => `GRANT EXECUTE ON ${called} TO ${ident(role)}`),
   ];

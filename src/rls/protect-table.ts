@@ -4,6 +4,7 @@ import { COMMANDS, type AccessData, type TableRules } from "../definition/access
 import { databaseObject, type DatabaseObject } from "../objects/object.ts";
 import { pgForceRowSecurity } from "../objects/pg-force-row-security.ts";
 import { pgGrant, type TablePrivilege } from "../objects/pg-grant.ts";
+import { withdrawAll } from "../objects/withdraw-all.ts";
 import type { RelationName } from "../plan/step.ts";
 import { ident, qualified } from "../sql/quote.ts";
 import { shorten } from "../sql/shorten.ts";
@@ -21,7 +22,7 @@ export function protectTable(
   const target = { schema: relation.schema, table: relation.name };
   return [
     pgForceRowSecurity(target),
-    withdrawal(access, relation),
+    withdrawal(relation),
     ...privilegesByRole(access, rules).flatMap(([to, [first, ...rest]]) =>
       first === undefined
         ? []
@@ -65,23 +66,23 @@ export function rolePolicy(
 }
 
 /**
- * Takes from everybody what default privileges gave away when the relation was made. On Supabase those are all privileges,
- * TRUNCATE among them, which row security does not stop.
+ * Takes from everybody but the owner what default privileges gave away when the relation was made. On Supabase those are all privileges,
+ * TRUNCATE among them, which row security does not stop; a materialized view has no row security at all.
  */
-export function withdrawal(
-  access: AccessData,
-  { schema, name }: RelationName,
-  kind = "table",
-): DatabaseObject {
+export function withdrawal({ schema, name }: RelationName, kind = "table"): DatabaseObject {
   const path = namedPath(kind, schema, name);
-  const from = access.target === "supabase" ? ["PUBLIC", '"anon"', '"authenticated"'] : ["PUBLIC"];
   return databaseObject({
     kind: "grant",
-    id: `withdrawn privileges on ${path}`,
-    create: `REVOKE ALL ON TABLE ${qualified(schema, name)} FROM ${from.join(", ")}`,
+    id: withdrawalId(path),
+    create: withdrawAll("TABLE", qualified(schema, name)),
     dependsOn: [path],
     within: path,
   });
+}
+
+/** The id of the withdrawal of what has a path. */
+export function withdrawalId(path: string): string {
+  return `withdrawn privileges on ${path}`;
 }
 
 /** A grant that the withdrawal of its relation does not take back. */
@@ -90,7 +91,7 @@ export function afterWithdrawal(
   { schema, name }: RelationName,
   kind = "table",
 ): DatabaseObject {
-  const first = `withdrawn privileges on ${namedPath(kind, schema, name)}`;
+  const first = withdrawalId(namedPath(kind, schema, name));
   return { ...grant, dependsOn: [...grant.dependsOn, first] };
 }
 

@@ -13,7 +13,7 @@ import { pgGrant } from "../objects/pg-grant.ts";
 import type { RelationName } from "../plan/step.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
 import { shorten } from "../sql/shorten.ts";
-import { afterWithdrawal, withdrawal } from "./protect-table.ts";
+import { afterWithdrawal, withdrawal, withdrawalId } from "./protect-table.ts";
 import { asReader } from "./reader-ownership.ts";
 
 /** A relation with what it is and, of a view, what it reads. */
@@ -51,7 +51,7 @@ export function protectView(
   );
   const roles = [...new Set(readable.map(([, role]) => role)), access.migratorRole];
   return [
-    withdrawal(access, view, "view"),
+    withdrawal(view, "view"),
     ...roles.map((to) =>
       afterWithdrawal(
         pgGrant({ schema, table: name, on: "view", to, privileges: ["select"] }),
@@ -79,7 +79,7 @@ export function protectMaterializedView(
   const reader = ident(access.readerRole);
   const owner = `owner of ${path}`;
   return [
-    withdrawal(access, view, "materialized view"),
+    withdrawal(view, "materialized view"),
     databaseObject({
       kind: "grant",
       id: owner,
@@ -89,7 +89,8 @@ export function protectMaterializedView(
         "SET LOCAL row_security TO on",
         `REFRESH MATERIALIZED VIEW ${relation}`,
       ]).join(";\n"),
-      dependsOn: [path, `role ${reader}`, ...readerNeeds],
+      // Who is not the owner any more revokes nothing.
+      dependsOn: [path, `role ${reader}`, withdrawalId(path), ...readerNeeds],
       within: path,
       locks: [{ schema, name, mode: "accessExclusive" }],
     }),

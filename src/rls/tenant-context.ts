@@ -123,6 +123,13 @@ function idText(field: "tenant" | "user", value: unknown, type: IdType): string 
   const wrong = (why: string) => refused(field, value, why, fix);
   if (typeof value !== "string" && typeof value !== "number" && typeof value !== "bigint")
     throw wrong("missing");
+  if (typeof value === "number" && !Number.isSafeInteger(value))
+    throw refused(
+      field,
+      value,
+      "a number that is not exact",
+      "Take a bigint or a string: JavaScript rounds a number beyond 2^53 to another id.",
+    );
   const text = String(value);
   if (text === "") throw wrong("empty");
   if (text.includes("\0")) throw wrong("a text with a NUL character");
@@ -139,7 +146,11 @@ function idText(field: "tenant" | "user", value: unknown, type: IdType): string 
 
 function refused(field: string, value: unknown, why: string, hint: string): UnderpinError {
   const shown =
-    typeof value === "bigint" ? `${value}n` : (JSON.stringify(value) ?? String(value)).slice(0, 80);
+    typeof value === "bigint"
+      ? `${value}n`
+      : typeof value === "number"
+        ? String(value)
+        : (JSON.stringify(value) ?? String(value)).slice(0, 80);
   return new UnderpinError({
     code: "invalidInput",
     message: `${field} of the context is ${why}: ${shown}`,

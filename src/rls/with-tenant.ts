@@ -89,13 +89,21 @@ async function nested<T>(
   const outer = guardOf(transaction.session.client);
   if (outer === undefined) throw foreignTransaction();
   for (const field of ["access", "persona", "tenant", "user"] as const)
-    if (outer.context[field] !== checked[field]) throw widened(field, outer.context, checked);
+    if (outer.context[field] !== checked[field])
+      throw widened(`of ${field} ${outer.context[field]} asks for ${field} ${checked[field]}`);
+  // Roles of another access of the same schema, and the claims, which the message does not show: they are data of a person.
+  if (!isSame(outer.context.statements, checked.statements))
+    throw widened("asks for other claims or roles");
   return transaction.transaction(async (savepoint) => {
     const result = await runInContext(savepoint, newGuard(checked, outer), work);
     // A released savepoint keeps what was set inside it.
     await sendContext(savepoint.session.client, outer);
     return result;
   });
+}
+
+function isSame(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((statement, at) => statement === other[at]);
 }
 
 function foreignTransaction(): UnderpinError {
@@ -106,14 +114,10 @@ function foreignTransaction(): UnderpinError {
   });
 }
 
-function widened(
-  field: "access" | "persona" | "tenant" | "user",
-  outer: CheckedContext,
-  inner: CheckedContext,
-): UnderpinError {
+function widened(what: string): UnderpinError {
   return new UnderpinError({
     code: "invalidInput",
-    message: `withTenant inside the context of ${field} ${outer[field]} asks for ${field} ${inner[field]}`,
+    message: `withTenant inside the context ${what}`,
     hint: "A context is never widened: begin another transaction on the database itself, outside of this one.",
   });
 }

@@ -20,11 +20,13 @@ import {
   databaseObject,
   defineDatabase,
   isUnderpinError,
+  pgExclusion,
   pgFunction,
   planInstall,
   type DefinitionOptions,
 } from "../../src/index.ts";
 import { objectsOf } from "../../src/install/objects-of.ts";
+import { defineAccess, tenant } from "../../src/rls/index.ts";
 import { list, partitionBy, range } from "../../src/partitioning/partition-by.ts";
 
 /** The message with which a definition is refused. */
@@ -155,6 +157,49 @@ describe("defineDatabase refuses, by table and column,", () => {
     const other = pgTable("users", { id: uuid("id") });
     expect(refusal({ tables: { users, other } })).toContain(
       'table "public"."users" is declared twice',
+    );
+  });
+
+  it("an exclusion constraint that compares rows of two tenants, unless a reason is given", () => {
+    const access = defineAccess({ schema: "s", tenantColumn: "tenantId", personas: ["clerk"] });
+    const bookings = (globalKeys: Readonly<Record<string, string>>) =>
+      pgTable(
+        "bookings",
+        { tenantId: uuid('ten"ant').notNull(), room: integer("room").notNull() },
+        (t) => access.rules(t, { select: { clerk: tenant }, globalKeys }),
+      );
+    const tried = (
+      on: readonly (string | { readonly expression: string })[],
+      operator = "=",
+      globalKeys: Readonly<Record<string, string>> = {},
+    ) => {
+      const table = bookings(globalKeys);
+      const name = 'no "two" at once';
+      const [first = "room", ...rest] = on;
+      return refusal({
+        tables: { table },
+        access,
+        objects: [
+          pgExclusion({
+            table,
+            name,
+            elements: [
+              { on: first, operator },
+              ...rest.map((each) => ({ on: each, operator: "=" })),
+            ],
+          }),
+        ],
+      });
+    };
+    const fault =
+      'public.bookings has the exclusion constraint no "two" at once without its tenant';
+    expect(tried(["room"])).toContain(fault);
+    expect(tried([{ expression: 'length("ten""ant"::text)' }])).toContain(fault);
+    expect(tried(['ten"ant'], "<>")).toContain(fault);
+    expect(tried(['ten"ant', "room"])).toBe("it was not refused");
+    expect(tried(["room", 'ten"ant'])).toBe("it was not refused");
+    expect(tried(["room"], "=", { 'no "two" at once': "rooms are everybody's" })).toBe(
+      "it was not refused",
     );
   });
 

@@ -105,6 +105,25 @@ onEngines("an access for Supabase, on a PostgreSQL without it", (engine) => {
     });
   });
 
+  it("refuses other claims from within, since policies by hand may ask for them", async () => {
+    const claims = { plan: "free" };
+    const nested = (inner: Record<string, unknown> | undefined) =>
+      withTenant(open(), { ...writer, claims }, (tx) =>
+        withTenant(
+          tx,
+          { ...writer, ...(inner === undefined ? {} : { claims: inner }) },
+          (savepoint) => savepoint.select().from(notes),
+        ),
+      );
+    expect(await nested({ plan: "free" })).toHaveLength(1);
+    for (const other of [{ plan: "gold" }, { ...claims, admin: true }, undefined])
+      await expect(nested(other)).rejects.toMatchObject({
+        code: "invalidInput",
+        message: expect.stringContaining("asks for other claims") as unknown,
+        hint: expect.stringContaining("never widened") as unknown,
+      });
+  });
+
   it("refuses a token without tenant or with a persona that is none", async () => {
     for (const [claims, constraint] of [
       ["{}", "rls_context_missing"],
