@@ -1,5 +1,6 @@
 import { refuseFaults } from "./define-database.ts";
 import type { Definition } from "./definition.ts";
+import type { DefinitionFault } from "./fault.ts";
 
 /**
  * Several definitions as one.
@@ -26,6 +27,30 @@ export function combine(...definitions: readonly [Definition, ...Definition[]]):
       extensions: definitions.flatMap(({ requires }) => requires.extensions ?? []),
     },
   };
-  refuseFaults(combined);
+  refuseFaults(combined, sharedAccess(combined));
   return combined;
+}
+
+/** Two accesses with one schema or one role would be one: a persona of the one would reach rows of the other. */
+function sharedAccess({ access }: Definition): readonly DefinitionFault[] {
+  return access.flatMap((each, at) =>
+    access.slice(0, at).flatMap((other): readonly DefinitionFault[] => {
+      if (each === other) return [];
+      const roles = Object.values(other.roles);
+      const shared = [...Object.values(each.roles), each.readerRole].filter(
+        (role) => role !== "authenticated" && (roles.includes(role) || role === other.readerRole),
+      );
+      if (each.schema !== other.schema && shared.length === 0) return [];
+      return [
+        {
+          table: `schema ${each.schema}`,
+          what:
+            each.schema === other.schema
+              ? "holds the functions of two accesses"
+              : `has the roles ${shared.join(", ")} in common with schema ${other.schema}`,
+          fix: "Give one of them another schema or rolePrefix: a persona of one would reach rows of the other.",
+        },
+      ];
+    }),
+  );
 }

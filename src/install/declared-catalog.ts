@@ -68,6 +68,13 @@ function comparable(facts: Facts, owner: string): Facts {
     inheritance: facts.inheritance.filter(
       ({ schema, name }) => !roots.has(qualified(schema, name)),
     ),
+    // Where it is and whose is the host's: an object that names something of it would not be there otherwise.
+    extensions: facts.extensions.map((fact) => ({
+      ...fact,
+      owner: OWNER,
+      schema: "",
+      version: "",
+    })),
     sequences: own(facts.sequences),
     functions: own(facts.functions),
     views: own(facts.views),

@@ -23,12 +23,15 @@ export function installScript(definition: Definition, before = ""): readonly str
   return [...texts, "COMMIT"];
 }
 
-/** Roles that are needed and not declared belong to the host's cluster, as `authenticated` to Supabase's. */
+/**
+ * Roles that are needed and not declared belong to the host's cluster, as `authenticated` to Supabase's. What begins with pg_ is the
+ * server's own, and a name that nobody else may take (42939).
+ */
 function hostRoles(objects: readonly DatabaseObject[]): string {
   const declared = new Set(objects.map(({ id }) => id));
   const needed = new Set(objects.flatMap(({ dependsOn }) => dependsOn));
   return [...needed]
-    .filter((id) => id.startsWith('role "') && !declared.has(id))
+    .filter((id) => id.startsWith('role "') && !id.startsWith('role "pg_') && !declared.has(id))
     .map((id) => `CREATE ${id};\n`)
     .join("");
 }

@@ -6,13 +6,14 @@ import { dropPartitions } from "../partitioning/drop-partitions.ts";
 import { plan } from "../plan/plan.ts";
 import type { Plan, Step, Undo } from "../plan/step.ts";
 import { targetOf } from "../plan/target.ts";
+import { dependentsStep } from "./dependents.ts";
 import { groupsOf, locksTogether, textOf, titleOf } from "./groups.ts";
 import { objectsOf } from "./objects-of.ts";
 import { settingsFor } from "./plan-install.ts";
 
 /**
- * The exact reverse of {@link planInstall}, object by object and without CASCADE: what the host has made of it stands in the way and is
- * named by PostgreSQL, never dropped.
+ * The exact reverse of {@link planInstall}, object by object and without CASCADE: what the host has made of it is
+ * named before anything is dropped, and never dropped itself.
  *
  * A role that another database of the cluster uses stays, and so does an extension. What belongs to a table goes with it; foreign keys go first, each
  * in a transaction of its own where it holds a table of the host.
@@ -26,6 +27,7 @@ export function planUninstall(definition: Definition): Plan {
   const pointedTo = (scheme: Scheme) => isPointedTo(scheme, objects);
   const tables = groups.findIndex(([first]) => first?.kind === "table");
   const steps = [
+    dependentsStep(definition.name, objects),
     ...definition.partitions.filter((scheme) => !pointedTo(scheme)).map(partitionStep),
     ...groups.slice(0, tables).map((group) => uninstallStep(group, settings)),
     ...definition.partitions.filter(pointedTo).map(partitionStep),

@@ -26,7 +26,7 @@ export function repairOf(difference: CatalogDifference, context: RepairContext):
     case "table.forceRowSecurity":
       return `ALTER TABLE ${name} ${expected === "yes" ? "FORCE" : "NO FORCE"} ROW LEVEL SECURITY`;
     case "column.type":
-      return `ALTER TABLE ${table} ALTER COLUMN ${name} TYPE ${expected}`;
+      return retype(path, context);
     case "column.notNull":
       return `ALTER TABLE ${table} ALTER COLUMN ${name} ${expected === "yes" ? "SET" : "DROP"} NOT NULL`;
     case "column.default":
@@ -66,15 +66,45 @@ function indexName(path: string): string {
   return `${table.slice(0, table.indexOf('".') + 1)}.${name}`;
 }
 
+/**
+ * Casts, since what is not cast automatically needs USING (42804), and sets the default anew, which is not cast by USING.
+ *
+ * A length is left to assignment: an explicit cast would cut off in silence what is too long, where assignment refuses (22001).
+ */
+function retype(path: string, { expected, found }: RepairContext): string {
+  const { name, table } = partsOf(path);
+  const should = expected[path]?.aspects ?? {};
+  const is = found[path]?.aspects ?? {};
+  const type = should.type ?? "";
+  const collation = should.collation === undefined ? "" : ` COLLATE ${should.collation}`;
+  const isGenerated = "generated.kind" in should || "generated.kind" in is;
+  const using = isGenerated || /^(?:character|bit)\b/.test(type) ? "" : ` USING (${name}::${type})`;
+  return `ALTER TABLE ${table} ${[
+    ...(is.default === undefined ? [] : [`ALTER COLUMN ${name} DROP DEFAULT`]),
+    `ALTER COLUMN ${name} TYPE ${type}${collation}${using}`,
+    ...(should.default === undefined ? [] : [`ALTER COLUMN ${name} SET DEFAULT ${should.default}`]),
+  ].join(", ")}`;
+}
+
 function createMissing(path: string, context: RepairContext): string | null {
   const object = context.objects.get(path);
-  if (object !== undefined) return inSettings(withParts(object, context), context);
   const { name, table } = partsOf(path);
   const aspects = context.expected[path]?.aspects ?? {};
+  if (aspects.kind === "foreignKey" && !isPartitioned(path, context))
+    return addForeignKey(path, object, context);
+  if (object !== undefined) {
+    const statements = withParts(object, context);
+    return statements.length === 1 && isPlainIndex(object) && !isPartitioned(path, context)
+      ? object.create.replace(/^CREATE (UNIQUE )?INDEX/, "$& CONCURRENTLY")
+      : inSettings(statements, context);
+  }
   if (path.startsWith("constraint "))
     return `ALTER TABLE ${table} ADD CONSTRAINT ${name} ${aspects.definition ?? ""}`;
+  // What is generated, an identity or collated is more than a type and a default.
+  const isMore = ["generated.kind", "identity", "collation"].some((aspect) => aspect in aspects);
   // In a table with rows such a column is filled before it may be NOT NULL: with what, a person knows.
-  if (path.startsWith("column ") && (aspects.notNull !== "yes" || aspects.default !== undefined))
+  const isFilled = aspects.notNull !== "yes" || aspects.default !== undefined;
+  if (path.startsWith("column ") && isFilled && !isMore)
     return [
       `ALTER TABLE ${table} ADD COLUMN ${name} ${aspects.type ?? ""}`,
       ...(aspects.default === undefined ? [] : [`DEFAULT ${aspects.default}`]),
@@ -82,6 +112,35 @@ function createMissing(path: string, context: RepairContext): string | null {
     ].join(" ");
   // The index of a constraint comes with it; a sequence or a partition key with its table.
   return null;
+}
+
+function isPartitioned(path: string, { expected }: RepairContext): boolean {
+  return `partitioning of table ${partsOf(path).table}` in expected;
+}
+
+const QUOTED = '"(?:[^"]|"")+"';
+const INDEXED = `${QUOTED}(?: DESC NULLS (?:FIRST|LAST)| NULLS FIRST)?`;
+const PLAIN_INDEX = new RegExp(
+  `^CREATE (?:UNIQUE )?INDEX ${QUOTED} ON ${QUOTED}\\.${QUOTED}(?: USING \\w+)? \\(${INDEXED}(?:, ${INDEXED})*\\)$`,
+);
+
+/** Of columns alone: no name in it is looked for in a search_path, so that it may stand outside of a transaction and let writers go on. */
+function isPlainIndex({ kind, create }: DatabaseObject): boolean {
+  return kind === "index" && PLAIN_INDEX.test(create);
+}
+
+/** Rows are read after the lock that keeps writers out is gone: VALIDATE takes SHARE UPDATE EXCLUSIVE. */
+function addForeignKey(
+  path: string,
+  object: DatabaseObject | undefined,
+  context: RepairContext,
+): string {
+  const { name, table } = partsOf(path);
+  const definition = context.expected[path]?.aspects.definition ?? "";
+  const [, ...parts] = object === undefined ? [] : withParts(object, context);
+  const add = `ALTER TABLE ${table} ADD CONSTRAINT ${name} ${definition} NOT VALID`;
+  const first = parts.length === 0 ? add : inSettings([add, ...parts], context);
+  return `${first};\nALTER TABLE ${table} VALIDATE CONSTRAINT ${name}`;
 }
 
 function dropUndeclared(path: string, name: string, table: string): string | null {
@@ -95,13 +154,65 @@ function replaceConstraint(path: string, { expected }: RepairContext): string {
   return `ALTER TABLE ${table} DROP CONSTRAINT ${name}, ADD CONSTRAINT ${name} ${definition}`;
 }
 
-/** Drops and makes again, with the privileges and comments that go along. */
+/** Drops and makes again, with the privileges and comments that go along and with what is declared upon it. */
 function replaceDeclared(path: string, context: RepairContext): string | null {
   const object = context.objects.get(path);
   if (object === undefined || object.kind === "table" || object.kind === "type") return null;
-  if (object.kind === "function" || object.drop === null)
+  if (object.drop === null || (object.kind === "function" && !hasOtherSignature(path, context)))
     return inSettings([object.create], context);
-  return inSettings([object.drop, ...withParts(object, context)], context);
+  const upon = dependentsOf(object, context);
+  if (upon === null) return null;
+  return inSettings(
+    [
+      ...upon.toReversed().flatMap(({ drop }) => drop ?? []),
+      object.drop,
+      ...[object, ...upon].flatMap((each) => withParts(each, context)),
+    ],
+    context,
+  );
+}
+
+/** CREATE OR REPLACE changes neither the result nor the names or defaults of arguments (42P13). */
+function hasOtherSignature(path: string, { expected, found }: RepairContext): boolean {
+  return ["kind", "returns", "arguments"].some(
+    (aspect) => expected[path]?.aspects[aspect] !== found[path]?.aspects[aspect],
+  );
+}
+
+/** What is declared upon a view or function and there, in the order in which it is made; null where that holds rows or is enforced. */
+function dependentsOf(
+  object: DatabaseObject,
+  { objects, found }: RepairContext,
+): readonly DatabaseObject[] | null {
+  const needed: DatabaseObject[] = [object];
+  if (!/^(?:function|view|materializedView)$/.test(object.kind)) return [];
+  for (const each of objects.values())
+    if (each.id in found && needed.some((other) => needs(each, other))) needed.push(each);
+  const upon = needed.slice(1);
+  return upon.every(({ kind }) => REMADE.has(kind)) ? upon : null;
+}
+
+const REMADE: ReadonlySet<string> = new Set(["view", "materializedView", "trigger", "policy"]);
+
+/** Whether an object would keep another from being dropped. A body of a function would not, nor what goes with the other. */
+function needs(object: DatabaseObject, other: DatabaseObject): boolean {
+  if (object.id === other.id || object.within === other.id || object.kind === "function")
+    return false;
+  if (object.dependsOn.includes(other.id)) return object.kind !== "schedule";
+  const quoted = new RegExp(`\\.(${QUOTED})(?:\\(.*\\))?$`).exec(other.id)?.[1];
+  if (quoted === undefined || !["function", "view", "materializedView"].includes(other.kind))
+    return false;
+  const bare = quoted.slice(1, -1).replaceAll('""', '"');
+  const called = other.kind === "function" ? "\\s*\\(" : "";
+  const name = new RegExp(
+    `(?:${escaped(quoted)}|(?<![\\w$"])${escaped(bare)}(?![\\w$"]))${called}`,
+    "i",
+  );
+  return object.mentions.some((text) => name.test(text));
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 }
 
 /** As one transaction, since psql sends statement by statement and SET LOCAL lasts until its end. */
@@ -111,7 +222,12 @@ function inSettings(statements: readonly string[], { settings }: RepairContext):
 
 /** What makes an object and everything that goes with it: of what is gone, nothing that belonged to it is told. */
 function withParts({ id, create }: DatabaseObject, { objects }: RepairContext): readonly string[] {
-  const parts = [...objects.values()].filter(({ within }) => within === id);
+  const gone = new Set([id]);
+  const parts = [...objects.values()].filter((object) => {
+    const isPart = object.within !== null && gone.has(object.within);
+    if (isPart) gone.add(object.id);
+    return isPart;
+  });
   return [create, ...parts.map((part) => part.create)];
 }
 

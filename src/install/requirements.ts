@@ -1,7 +1,7 @@
 import { is } from "drizzle-orm";
 import { getTableConfig, PgTable } from "drizzle-orm/pg-core";
 import type { Definition } from "../definition/definition.ts";
-import type { DatabaseObject } from "../objects/object.ts";
+import type { DatabaseObject, ObjectKind } from "../objects/object.ts";
 import type { Step } from "../plan/step.ts";
 import { targetOf } from "../plan/target.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
@@ -46,6 +46,8 @@ export function requirementSteps(
       (name) =>
         `SELECT NULL, ${literal(`the extension ${name} is not installed: CREATE EXTENSION ${ident(name)}`)} WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = ${literal(name)})`,
     ),
+    ...taken(objects),
+    ...objects.filter(({ kind }) => kind === "extension").map(otherSchema),
     ...extensionsOf(objects).map(
       (name) =>
         `SELECT NULL, ${literal(`the extension ${name} is not available on this server`)} WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_available_extensions WHERE name = ${literal(name)})`,
@@ -64,9 +66,44 @@ export function requirementSteps(
   ];
 }
 
+/**
+ * The names that are taken already. What has such a name is the host's: CREATE OR REPLACE would put our function in the place of
+ * the host's, and an uninstall would drop it.
+ */
+function taken(objects: readonly DatabaseObject[]): readonly string[] {
+  const named = (kinds: readonly ObjectKind[]) =>
+    objects
+      .filter(({ kind }) => kinds.includes(kind))
+      .map(({ id }) => id.replace(/^(?:table|view|materialized view|sequence|type|function) /, ""));
+  const looked = [
+    ["regclass", named(["table", "view", "materializedView", "sequence"])],
+    ["regtype", named(["type"])],
+    ["regprocedure", named(["function"])],
+  ] as const;
+  return looked
+    .filter(([, names]) => names.length > 0)
+    .map(
+      ([look, names]) =>
+        `SELECT NULL, pg_catalog.format('the name %s is taken by what is there already', taken.name) FROM pg_catalog.unnest(ARRAY[${names.map(literal).join(", ")}]) AS taken (name) WHERE pg_catalog.to_${look}(taken.name) IS NOT NULL`,
+    );
+}
+
+/** An extension lives in one schema of the database, and what an object names of it is looked for in that of the declaration. */
+function otherSchema({ id, dependsOn }: DatabaseObject): string {
+  const name = extensionName(id);
+  const schema = dependsOn[0]?.slice("schema ".length) ?? "";
+  return `SELECT pg_catalog.format('schema %I', n.nspname), ${literal(`the extension ${name} is installed in another schema than ${schema}: bind the domain to the one where it is, or ALTER EXTENSION ${ident(name)} SET SCHEMA ${schema}`)} FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = ${literal(name)} AND pg_catalog.quote_ident(n.nspname) <> pg_catalog.quote_ident(${literal(unquoted(schema))})`;
+}
+
+function unquoted(name: string): string {
+  return name.slice(1, -1).replaceAll('""', '"');
+}
+
+function extensionName(id: string): string {
+  return unquoted(id.slice("extension ".length));
+}
+
 /** The names of the extensions that are made. */
 export function extensionsOf(objects: readonly DatabaseObject[]): readonly string[] {
-  return objects
-    .filter(({ kind }) => kind === "extension")
-    .map(({ id }) => id.slice('extension "'.length, -1).replaceAll('""', '"'));
+  return objects.filter(({ kind }) => kind === "extension").map(({ id }) => extensionName(id));
 }

@@ -39,8 +39,9 @@ export async function rowFindings(
         check: "rows-unseen",
         severity: "warning",
         object,
-        message: "its seed rows cannot be looked at: row security hides them from this login",
-        repair: migrator === undefined ? null : `GRANT ${ident(migrator)} TO CURRENT_USER`,
+        message:
+          "its seed rows cannot be looked at: row security hides them from this login; ask as one that may SET ROLE to the migrator",
+        repair: null,
       });
     for (const at of missing ?? []) {
       const row = seed.rows[at] ?? {};

@@ -59,7 +59,7 @@ export async function verify(
   const differing = await settled(executor, facts, expected.server, context);
   return [
     ...differing.map((difference) => findingOf(difference, context)),
-    ...roleFindings(facts, objects),
+    ...roleFindings(facts, objects, definition),
     ...partitionFindings(facts, definition),
     ...(await rowFindings(executor, definition, found)),
   ].sort((a, b) => (a.object < b.object ? -1 : 1));

@@ -11,10 +11,11 @@ export interface SafeLoginOptions {
 
 /**
  * Refuses a login that row security does not bind, directly or through a role that it can become: superuser, BYPASSRLS, CREATEROLE, the owner of a
- * table with policies, a predefined role that reaches the server's files or programs.
+ * table with policies or of its schema, a role that a policy FOR ALL shows every row, a predefined role that reaches the server's files or programs.
  *
  * Call it when the application starts. Policies say nothing of such a login: everything works, and every tenant sees all. CREATEROLE is among
- * them since on 15 it makes itself a member of any role; the owner, since it may drop a policy.
+ * them since on 15 it makes itself a member of any role; the owner, since it may drop a policy; the schema's owner, since it may drop the table and
+ * put another in its place.
  *
  * @example
  * import { drizzle } from "drizzle-orm/node-postgres";
@@ -39,6 +40,16 @@ export async function assertSafeLogin(
       ({ owner, table, count }) =>
         `${named(owner, read.login)} owns ${count === 1 ? table : `${count} tables with policies, ${table} among them`}`,
     ),
+    ...read.schemas.map(
+      ({ owner, schema }) =>
+        `${named(owner, read.login)} owns the schema ${schema}, which has tables with row security`,
+    ),
+    ...read.open
+      .filter(({ role }) => !secret.includes(role))
+      .map(
+        ({ role, table }) =>
+          `${named(role, read.login)} sees and writes every row of ${table} by a policy FOR ALL USING (true)`,
+      ),
     ...read.missing.map((role) => `it may not act as ${ident(role)}`),
   ];
   if (faults.length === 0) return;
@@ -61,6 +72,8 @@ interface Reading {
     readonly table: string;
     readonly count: number;
   }[];
+  readonly schemas: readonly { readonly owner: string; readonly schema: string }[];
+  readonly open: readonly { readonly role: string; readonly table: string }[];
   readonly missing: readonly string[];
 }
 
@@ -114,6 +127,19 @@ SELECT pg_catalog.json_build_object(
     FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     JOIN reachable AS r ON r.oid = c.relowner
     WHERE c.relrowsecurity AND NOT r.rolsuper GROUP BY r.rolname ORDER BY r.rolname) AS o),
+  'schemas', (SELECT coalesce(pg_catalog.json_agg(o), '[]'::json) FROM (
+    SELECT r.rolname AS owner, pg_catalog.format('%I', n.nspname) AS schema
+    FROM pg_catalog.pg_namespace AS n JOIN reachable AS r ON r.oid = n.nspowner
+    WHERE NOT r.rolsuper AND EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.relnamespace = n.oid AND c.relrowsecurity)
+    ORDER BY n.nspname) AS o),
+  'open', (SELECT coalesce(pg_catalog.json_agg(o), '[]'::json) FROM (
+    SELECT r.rolname AS role, pg_catalog.min(pg_catalog.format('%I.%I', n.nspname, c.relname)) AS table
+    FROM pg_catalog.pg_policy AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN reachable AS r ON r.oid = ANY (p.polroles)
+    WHERE p.polpermissive AND p.polcmd = '*' AND c.relrowsecurity AND NOT r.rolsuper
+      AND pg_catalog.pg_get_expr(p.polqual, p.polrelid) = 'true'
+    GROUP BY r.rolname ORDER BY r.rolname) AS o),
   'missing', (SELECT coalesce(pg_catalog.json_agg(role), '[]'::json)
     FROM pg_catalog.json_array_elements_text($2::text::json) AS role
     WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles AS p

@@ -1,3 +1,4 @@
+// Long because: one list of every name that users may import.
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import manifest from "../../package.json" with { type: "json" };

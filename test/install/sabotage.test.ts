@@ -1,10 +1,17 @@
 // Long because: one list of everything that may be done to a database.
+import { sql as query } from "drizzle-orm";
+import { customType, foreignKey, index, integer, pgSchema, varchar } from "drizzle-orm/pg-core";
 import type { Sql } from "postgres";
 import { beforeAll, expect, it } from "vitest";
+import { defineDatabase } from "../../src/definition/define-database.ts";
+import type { Definition } from "../../src/definition/definition.ts";
 import type { DatabaseLike } from "../../src/executor/connect.ts";
 import { planInstall } from "../../src/install/plan-install.ts";
 import { snapshot, type Snapshot } from "../../src/install/snapshot.ts";
 import { verify } from "../../src/install/verify.ts";
+import { pgFunction } from "../../src/objects/pg-function.ts";
+import { pgGrant } from "../../src/objects/pg-grant.ts";
+import { pgMaterializedViewIndex } from "../../src/objects/pg-materialized-view-index.ts";
 import { apply } from "../../src/run/apply.ts";
 import { onEngines } from "../support/server.ts";
 import { shop } from "./shop.ts";
@@ -353,5 +360,175 @@ onEngines("verify, when something was done to the database behind its back", (en
       if (putBack !== undefined) await run(putBack);
       else for (const { repair } of findings) if (repair !== null) await run(repair);
       expect(await look(db)).toEqual([]);
+    });
+});
+
+/** What the shop has none of: dependent views, generated and collated columns, functions that others call. */
+function shelf(): Definition {
+  const schemaName = "shelf";
+  const shelfSchema = pgSchema(schemaName);
+  const level = shelfSchema.enum("level", ["low", "high"]);
+  const boxes = shelfSchema.table(
+    "boxes",
+    {
+      id: integer("id").primaryKey(),
+      parent: integer("parent"),
+      level: level("level").notNull().default("low"),
+      label: varchar("label", { length: 5 }),
+      size: integer("size").notNull().default(1),
+      twice: integer("twice").generatedAlwaysAs(query`size * 2`),
+      // The builder has no word for a collation.
+      code: customType<{ data: string }>({ dataType: () => 'text COLLATE "C"' })("code"),
+    },
+    (t) => [
+      foreignKey({ name: "boxes_parent_fk", columns: [t.parent], foreignColumns: [t.id] }),
+      index("boxes_parent_index").on(t.parent.desc()),
+      index("boxes_label_index").on(query`lower(label)`),
+    ],
+  );
+  const large = shelfSchema
+    .view("large")
+    .as((build) => build.select({ id: boxes.id, size: boxes.size }).from(boxes));
+  const largest = shelfSchema
+    .view("largest")
+    .as((build) => build.select({ id: large.id, size: large.size }).from(large));
+  const sums = shelfSchema
+    .materializedView("sums")
+    .as((build) =>
+      build.select({ total: query<number>`sum(${largest.size})`.as("total") }).from(largest),
+    );
+  const weigh = pgFunction({
+    schema: schemaName,
+    name: "weigh",
+    arguments: [{ name: "size", type: "integer" }],
+    returns: "integer",
+    language: "sql",
+    volatility: "immutable",
+    executeTo: ["pg_monitor"],
+    comment: "in grams",
+    body: "SELECT size * 10",
+  });
+  const weights = shelfSchema
+    .view("weights", { weight: integer("weight") })
+    .as(query`select shelf.weigh(size) as weight from ${boxes}`);
+  return defineDatabase({
+    name: "shelf",
+    tables: { shelfSchema, level, boxes, large, largest, sums, weights },
+    objects: [
+      weigh,
+      pgMaterializedViewIndex({
+        schema: schemaName,
+        view: "sums",
+        name: "sums_key",
+        columns: ["total"],
+      }),
+      pgGrant({
+        schema: schemaName,
+        table: "largest",
+        on: "view",
+        to: "pg_monitor",
+        privileges: ["select"],
+      }),
+    ],
+  });
+}
+
+/** What is done to the shelf, the object that must be named, and its repair: null, or what must stand in it. */
+type Mending = readonly [what: string, sql: string, object: string, repair: RegExp | null];
+
+const BOXES = 'table "shelf"."boxes"';
+const MENDINGS: readonly Mending[] = [
+  [
+    "a generated column is dropped",
+    "ALTER TABLE shelf.boxes DROP COLUMN twice",
+    `column "twice" of ${BOXES}`,
+    null,
+  ],
+  [
+    "a collated column is dropped",
+    "ALTER TABLE shelf.boxes DROP COLUMN code",
+    `column "code" of ${BOXES}`,
+    null,
+  ],
+  [
+    "an enum column with a default is text",
+    "ALTER TABLE shelf.boxes ALTER COLUMN level DROP DEFAULT, ALTER COLUMN level TYPE text, ALTER COLUMN level SET DEFAULT 'low'",
+    `column "level" of ${BOXES}`,
+    /USING \("level"::/,
+  ],
+  [
+    "a column is longer",
+    "ALTER TABLE shelf.boxes ALTER COLUMN label TYPE text",
+    `column "label" of ${BOXES}`,
+    /TYPE character varying\(5\)$/,
+  ],
+  [
+    "a function that a view calls returns something else",
+    "DROP VIEW shelf.weights; DROP FUNCTION shelf.weigh; CREATE FUNCTION shelf.weigh(size integer) RETURNS bigint LANGUAGE sql IMMUTABLE SET search_path TO '' AS 'SELECT 1::bigint'; CREATE VIEW shelf.weights AS SELECT shelf.weigh(size)::integer AS weight FROM shelf.boxes",
+    'function "shelf"."weigh"(integer)',
+    /DROP FUNCTION/,
+  ],
+  [
+    "the argument of a function has another name",
+    "DROP VIEW shelf.weights; DROP FUNCTION shelf.weigh; CREATE FUNCTION shelf.weigh(other integer, OUT weight integer) LANGUAGE sql IMMUTABLE SET search_path TO '' AS 'SELECT 1'; CREATE VIEW shelf.weights AS SELECT shelf.weigh(size) AS weight FROM shelf.boxes",
+    'function "shelf"."weigh"(integer)',
+    /DROP FUNCTION/,
+  ],
+  [
+    "a plain index is dropped",
+    "DROP INDEX shelf.boxes_parent_index",
+    `index "boxes_parent_index" of ${BOXES}`,
+    /^CREATE INDEX CONCURRENTLY [^;]*$/,
+  ],
+  [
+    "an index of an expression is dropped",
+    "DROP INDEX shelf.boxes_label_index",
+    `index "boxes_label_index" of ${BOXES}`,
+    /^BEGIN/,
+  ],
+  [
+    "a foreign key is dropped",
+    "ALTER TABLE shelf.boxes DROP CONSTRAINT boxes_parent_fk",
+    `constraint "boxes_parent_fk" of ${BOXES}`,
+    /NOT VALID;\nALTER TABLE "shelf"\."boxes" VALIDATE CONSTRAINT "boxes_parent_fk"$/,
+  ],
+  [
+    "a view that others read is changed",
+    "CREATE OR REPLACE VIEW shelf.large AS SELECT id, size FROM shelf.boxes WHERE size > 0",
+    'view "shelf"."large"',
+    /^BEGIN[^]*DROP MATERIALIZED VIEW[^]*"largest"[^]*"large"[^]*"sums_key"/,
+  ],
+];
+
+onEngines("the repairs of verify", (engine) => {
+  const definition = shelf();
+  let expected: Snapshot;
+  let single: Sql | undefined;
+  beforeAll(async () => {
+    expected = await snapshot(definition);
+    single = engine.server?.connect({ max: 1 });
+    const { outcome, failure } = await apply(engine.db(), planInstall(definition));
+    expect(outcome, failure?.message).toBe("applied");
+  }, 60_000);
+  const run = async (text: string): Promise<void> => {
+    const db = engine.db();
+    if ("exec" in db) await db.exec(text);
+    else await single?.unsafe(text);
+  };
+  // Last what is left to a person, since it stays.
+  const inOrder = MENDINGS.toSorted((a, b) => Number(a[3] === null) - Number(b[3] === null));
+  for (const [what, text, object, repair] of inOrder)
+    it(`${repair === null ? "leave it to a person" : "mend it"} when ${what}`, async () => {
+      const db = engine.db();
+      await run(text);
+      const findings = await verify(db, definition, { expected });
+      const found = findings.find((finding) => finding.object === object);
+      if (repair === null) {
+        expect(found).toMatchObject({ repair: null });
+        return;
+      }
+      expect(found?.repair).toMatch(repair);
+      for (const finding of findings) if (finding.repair !== null) await run(finding.repair);
+      expect(await verify(db, definition, { expected })).toEqual([]);
     });
 });

@@ -1,6 +1,7 @@
 import type { PGlite } from "@electric-sql/pglite";
 import { expect, it } from "vitest";
 import { assertSafeLogin } from "../../src/rls/index.ts";
+import { bootSandbox } from "../../src/sandbox/boot.ts";
 import { ident } from "../../src/sql/quote.ts";
 import { onEngines } from "../support/server.ts";
 import { installedSchool } from "./installed-school.ts";
@@ -15,6 +16,32 @@ onEngines("the login of an application", (engine) => {
         code: "unsafeLogin",
         message: expect.stringContaining("it is a superuser") as unknown,
       });
+    });
+
+    it("is refused without an access too: by a policy FOR ALL USING (true), or for a schema of tables with row security", async () => {
+      const made = `
+        CREATE ROLE plain; CREATE ROLE between_them; CREATE ROLE opener; CREATE ROLE schema_owner;
+        CREATE SCHEMA safe_login AUTHORIZATION schema_owner; CREATE TABLE safe_login.notes (); CREATE TABLE public.notes ();
+        ALTER TABLE safe_login.notes ENABLE ROW LEVEL SECURITY; ALTER TABLE public.notes ENABLE ROW LEVEL SECURITY;
+        CREATE POLICY every ON public.notes TO opener USING (true);
+        CREATE POLICY nothing ON public.notes TO plain USING (false);`;
+      const outcome = async (grants: string) => {
+        // PGlite does not give its user back: one for each.
+        await using sandbox = await bootSandbox();
+        await sandbox.client.exec(`${made} ${grants}; SET SESSION AUTHORIZATION plain`);
+        return await assertSafeLogin(sandbox.executor).then(
+          () => "safe",
+          (error: unknown) => `${(error as Error).message} ${String((error as Error).cause)}`,
+        );
+      };
+      expect(await outcome("")).toBe("safe");
+      const refused = await outcome(
+        "GRANT opener, schema_owner TO between_them; GRANT between_them TO plain",
+      );
+      expect(refused).toContain(
+        `"opener", which it can become, sees and writes every row of public.notes`,
+      );
+      expect(refused).toContain(`"schema_owner", which it can become, owns the schema safe_login`);
     });
     return;
   }

@@ -11,7 +11,9 @@ import {
   type PgRoleConfig,
 } from "drizzle-orm/pg-core";
 import { namedPath, schemaPath } from "../../catalog/path.ts";
+import { MADE_BY } from "../../objects/made-by.ts";
 import { databaseObject, type DatabaseObject } from "../../objects/object.ts";
+import { roleObject } from "../../objects/pg-group-role.ts";
 import { targetOf } from "../../plan/target.ts";
 import { ident, literal, qualified } from "../../sql/quote.ts";
 import type { DrizzleEntity } from "../definition.ts";
@@ -36,7 +38,7 @@ export function emit(
     .flatMap(({ dependsOn }) => dependsOn)
     .filter((id) => id.startsWith("schema "));
   const schemas = [...new Set(named)].filter((id) => !made.has(id) && id !== schemaPath("public"));
-  return [...schemas.map(schemaById), ...objects];
+  return [...schemas.map(schemaByPath), ...objects];
 }
 
 function objectsOf(entity: DrizzleEntity, schemes: readonly Scheme[]): readonly DatabaseObject[] {
@@ -80,18 +82,18 @@ function objectsOf(entity: DrizzleEntity, schemes: readonly Scheme[]): readonly 
   return [];
 }
 
-/** A schema, used as it is where it is there; it goes with the last thing in it. */
+/** A schema, used as it is where it is there. One that an install has made goes with the last thing in it. */
 export function schemaObject(name: string): DatabaseObject {
-  return schemaById(schemaPath(name));
-}
-
-function schemaById(id: string): DatabaseObject {
-  const name = id.slice("schema ".length);
+  const schema = ident(name);
+  const there = `SELECT FROM pg_catalog.pg_namespace WHERE nspname = ${literal(name)}`;
   return databaseObject({
     kind: "schema",
-    id,
-    create: `CREATE SCHEMA IF NOT EXISTS ${name}`,
-    drop: `DO $$ BEGIN DROP SCHEMA IF EXISTS ${name};
+    id: schemaPath(name),
+    create: `DO $$ BEGIN
+  IF NOT EXISTS (${there}) THEN CREATE SCHEMA ${schema}; COMMENT ON SCHEMA ${schema} IS ${literal(MADE_BY)}; END IF;
+END $$`,
+    drop: `DO $$ BEGIN
+  IF EXISTS (${there} AND pg_catalog.obj_description(oid, 'pg_namespace') = ${literal(MADE_BY)}) THEN DROP SCHEMA ${schema}; END IF;
 EXCEPTION WHEN dependent_objects_still_exist THEN RAISE NOTICE 'the schema is not empty'; END $$`,
   });
 }
@@ -112,17 +114,12 @@ function roleObjects(role: PgRole): readonly DatabaseObject[] {
     ...(createRole === true ? ["CREATEROLE"] : []),
     ...(inherit === false ? ["NOINHERIT"] : []),
   ].join(" ");
-  const name = ident(role.name);
-  return [
-    databaseObject({
-      kind: "role",
-      id: `role ${name}`,
-      create: `DO $$ BEGIN CREATE ROLE ${name} ${words};
-EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`,
-      drop: `DO $$ BEGIN DROP ROLE IF EXISTS ${name};
-EXCEPTION WHEN dependent_objects_still_exist THEN RAISE NOTICE 'another database uses the role'; END $$`,
-    }),
-  ];
+  return [roleObject(role.name, words)];
+}
+
+/** By the path that an object names it with. */
+function schemaByPath(path: string): DatabaseObject {
+  return schemaObject(path.slice('schema "'.length, -1).replaceAll('""', '"'));
 }
 
 /** A policy that stands by itself, for a table that is declared elsewhere. */

@@ -45,33 +45,30 @@ export interface Changed {
   readonly answer?: string;
 }
 
+// Assignments, and not PERFORM or a loop over rows: those are queries, and would cost more than what is asked.
 const ASK = `CREATE FUNCTION pg_temp.underpin_ask(q jsonb, askers jsonb) RETURNS text LANGUAGE plpgsql AS $ask$
 DECLARE
   asker jsonb := askers -> (q ->> 'as')::int;
-  answer text; n bigint; code text; said text; detail text; held text; setting jsonb;
+  kind text := q ->> 'kind';
+  answer text; n bigint; code text; said text; held text; ignored text;
 BEGIN
   BEGIN
     IF q ? 'before' THEN EXECUTE q ->> 'before'; END IF;
     IF q ? 'live' THEN
-      PERFORM pg_catalog.set_config('session_replication_role', 'origin', true);
+      ignored := pg_catalog.set_config('session_replication_role', 'origin', true);
       SET CONSTRAINTS ALL IMMEDIATE;
     END IF;
-    IF q ->> 'kind' = 'switch' THEN
-      FOR setting IN SELECT * FROM pg_catalog.jsonb_array_elements(askers -> (q ->> 'first')::int -> 'settings') LOOP
-        PERFORM pg_catalog.set_config(setting ->> 0, setting ->> 1, true);
-      END LOOP;
-      PERFORM pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true);
-      PERFORM pg_catalog.set_config('role', askers -> (q ->> 'first')::int ->> 'role', true);
+    IF kind = 'switch' THEN
+      ignored := pg_temp.underpin_become(askers -> (q ->> 'first')::int);
+      ignored := pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true);
       EXECUTE 'PREPARE underpin_ask AS ' || (q ->> 'sql');
       EXECUTE 'EXECUTE underpin_ask' INTO answer;
+      ignored := pg_catalog.set_config('role', 'none', true);
     END IF;
-    FOR setting IN SELECT * FROM pg_catalog.jsonb_array_elements(asker -> 'settings') LOOP
-      PERFORM pg_catalog.set_config(setting ->> 0, setting ->> 1, true);
-    END LOOP;
-    IF asker ->> 'role' IS NOT NULL THEN PERFORM pg_catalog.set_config('role', asker ->> 'role', true); END IF;
-    IF q ->> 'kind' = 'switch' THEN
+    ignored := pg_temp.underpin_become(asker);
+    IF kind = 'switch' THEN
       EXECUTE 'EXECUTE underpin_ask' INTO answer;
-    ELSIF q ->> 'kind' = 'rows' THEN
+    ELSIF kind = 'rows' THEN
       EXECUTE q ->> 'sql' INTO answer;
     ELSE
       EXECUTE q ->> 'sql';
@@ -79,14 +76,14 @@ BEGIN
       answer := n::text;
     END IF;
     IF q ? 'after' THEN
-      PERFORM pg_catalog.set_config('role', 'none', true);
+      ignored := pg_catalog.set_config('role', 'none', true);
       EXECUTE q ->> 'after' INTO answer;
     END IF;
     RAISE EXCEPTION USING ERRCODE = 'UPASK', MESSAGE = 'ok ' || coalesce(answer, '');
   EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, said = MESSAGE_TEXT, held = CONSTRAINT_NAME, detail = PG_EXCEPTION_DETAIL;
+    GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, said = MESSAGE_TEXT, held = CONSTRAINT_NAME;
   END;
-  IF q ->> 'kind' = 'switch' THEN
+  IF kind = 'switch' THEN
     BEGIN EXECUTE 'DEALLOCATE underpin_ask'; EXCEPTION WHEN OTHERS THEN NULL; END;
   END IF;
   IF code = 'UPASK' THEN RETURN said; END IF;
@@ -98,6 +95,19 @@ BEGIN
       ELSE said END;
   END IF;
   RETURN 'error ' || code || ' ' || coalesce(nullif(held, ''), said);
+END $ask$`;
+
+/** Sets the context of an asker, and last its role, which may be allowed nothing else. */
+const BECOME = `CREATE FUNCTION pg_temp.underpin_become(asker jsonb) RETURNS text LANGUAGE plpgsql AS $ask$
+DECLARE
+  settings jsonb := asker -> 'settings'; setting jsonb; ignored text;
+BEGIN
+  FOR at IN 0 .. pg_catalog.jsonb_array_length(settings) - 1 LOOP
+    setting := settings -> at;
+    ignored := pg_catalog.set_config(setting ->> 0, setting ->> 1, true);
+  END LOOP;
+  IF asker ->> 'role' IS NOT NULL THEN ignored := pg_catalog.set_config('role', asker ->> 'role', true); END IF;
+  RETURN NULL;
 END $ask$`;
 
 const ASK_ALL = `CREATE FUNCTION pg_temp.underpin_ask_all(questions jsonb, askers jsonb) RETURNS jsonb LANGUAGE plpgsql AS $ask$
@@ -136,7 +146,7 @@ END $ask$`;
 
 /** Makes the functions that ask, for this transaction. */
 export async function prepareRunner(db: Queryable): Promise<void> {
-  await db.query(`${ASK};\n${ASK_ALL};\n${CHANGE_ALL}`);
+  await db.query(`${BECOME};\n${ASK};\n${ASK_ALL};\n${CHANGE_ALL}`);
 }
 
 /** The answers: `ok …` with what was returned, `refused …` for 42501 with what refused, `error …` with code and constraint. */
