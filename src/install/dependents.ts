@@ -32,7 +32,7 @@ export function dependentsStep(name: string, objects: readonly DatabaseObject[])
 ), used AS (
   SELECT d.classid, d.objid, d.objsubid,
     coalesce(rewrite.ev_class, con.conrelid, trigger.tgrelid, policy.polrelid, def.adrelid,
-      CASE WHEN d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass THEN d.objid END) AS relation,
+      index.indrelid, CASE WHEN d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass THEN d.objid END) AS relation,
     CASE WHEN d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass THEN d.objid END AS routine,
     CASE WHEN d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass THEN d.objid END AS type
   FROM pg_catalog.pg_depend AS d
@@ -41,6 +41,7 @@ export function dependentsStep(name: string, objects: readonly DatabaseObject[])
   LEFT JOIN pg_catalog.pg_trigger AS trigger ON d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND trigger.oid = d.objid
   LEFT JOIN pg_catalog.pg_policy AS policy ON d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass AND policy.oid = d.objid
   LEFT JOIN pg_catalog.pg_attrdef AS def ON d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND def.oid = d.objid
+  LEFT JOIN pg_catalog.pg_index AS index ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND index.indexrelid = d.objid
   WHERE d.deptype = 'n' AND (
     d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid IN (SELECT oid FROM relation)
     OR d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.refobjid IN (SELECT oid FROM routine)

@@ -15,8 +15,11 @@ const HEADS: readonly RegExp[] = [
 
 /** What a statement makes, in one form, or undefined where drizzle-kit has no word for it. */
 function madeBy(statement: string): string | undefined {
+  const bare = statement
+    .trim()
+    .replace(/^DO \$\$ BEGIN\s+IF NOT EXISTS .* THEN (?=CREATE SCHEMA)/, "");
   for (const [i, head] of HEADS.entries()) {
-    const found = head.exec(statement.trim());
+    const found = head.exec(bare);
     if (found !== null)
       return [i, ...found.slice(1).map((part) => part?.toLowerCase() ?? '"public"')].join(" ");
   }
@@ -51,6 +54,8 @@ export function merged(
     if (made === undefined || statement === undefined) return { sql: create, from: "underpin" };
     theirs.delete(made);
     const partitions = /\) (PARTITION BY [^\n]+)$/.exec(create)?.[1];
+    // Ours marks the schema that it makes.
+    if (kind === "schema") return { sql: create, from: "drizzle-kit" };
     const sql = partitions === undefined ? statement : `${statement} ${partitions}`;
     return { sql, from: "drizzle-kit" };
   });

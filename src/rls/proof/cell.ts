@@ -37,6 +37,8 @@ export interface PlannedCell {
   readonly denies: boolean;
   /** What is compared with another answer: both have to be the same. */
   readonly pair?: string;
+  /** Why the answers of a pair may differ. */
+  readonly accepted?: string;
 }
 
 /** Judges by a list of answers that are right; one that ends in `…` stands for all that begin so. */

@@ -17,13 +17,13 @@ export function judgeCells(
     if (pair !== undefined) partners.set(pair, [...(partners.get(pair) ?? []), answers[at] ?? ""]);
   });
   return planned.map((cell, at) => {
-    const { persona, object, command, context, expected, denies, pair } = cell;
+    const { persona, object, command, context, expected, denies, pair, accepted } = cell;
     const answer = answers[at] ?? "";
     const [one, other] = pair === undefined ? [] : (partners.get(pair) ?? []);
-    const fault =
-      pair !== undefined && one !== other
-        ? `it tells what other tenants have: ${one ?? ""} against ${other ?? ""}`
-        : cell.judge(answer);
+    const tells = pair !== undefined && one !== other;
+    const fault = tells
+      ? `it tells what other tenants have: ${one ?? ""} against ${other ?? ""}`
+      : cell.judge(answer);
     const isVacuous =
       world !== undefined &&
       denies &&
@@ -35,12 +35,16 @@ export function judgeCells(
       context,
       expected,
       actual: (cell.told ?? told)(answer),
-      status: fault !== null ? "broken" : isVacuous ? "vacuous" : "held",
-      reason:
-        fault ??
-        (isVacuous
-          ? "nothing was there to be refused or hidden: give the table rows by generate"
-          : null),
+      ...(tells && accepted !== undefined
+        ? { status: "accepted", reason: accepted }
+        : {
+            status: fault !== null ? "broken" : isVacuous ? "vacuous" : "held",
+            reason:
+              fault ??
+              (isVacuous
+                ? "nothing was there to be refused or hidden: give the table rows by generate"
+                : null),
+          }),
     };
   });
 }

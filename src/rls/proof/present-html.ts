@@ -1,5 +1,5 @@
 import { markup } from "./present-junit.ts";
-import { matrixOf, verdictOf, wordOf } from "./present.ts";
+import { acceptedOf, faultsOf, matrixOf, verdictOf, wordOf } from "./present.ts";
 import type { Cell, Proof } from "./proof.ts";
 
 /** A proof as one HTML page that needs nothing else: the matrix, whatever did not hold, and every mutation. */
@@ -12,7 +12,7 @@ export function proofHtml(proof: Proof): string {
     ({ object, command, cells }) =>
       `<tr><th scope="row">${markup(object)}</th><td>${markup(command)}</td>${cells.map(cellHtml).join("")}</tr>`,
   );
-  const faults = proof.cells.filter(({ status }) => status !== "held");
+  const faults = faultsOf(proof);
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -30,6 +30,7 @@ ${list(
       `${persona}: ${command} of ${object}, context ${context}: ${reason ?? ""}`,
   ),
 )}
+${list("What is accepted", acceptedOf(proof))}
 ${list("Rows that could not be made", proof.problems)}
 <details><summary>${proof.mutations.length} mutations</summary>
 <table><thead><tr><th>mutation</th><th>object</th><th>shown by</th><th>cell</th></tr></thead><tbody>

@@ -5,7 +5,7 @@ export function proofJunit(proof: Proof): string {
   const cells = proof.cells.map(({ persona, object, command, context, status, reason }) => ({
     name: `${persona}: ${command} (${context})`,
     group: object,
-    fault: status === "held" ? null : (reason ?? status),
+    fault: status === "held" || status === "accepted" ? null : (reason ?? status),
     skipped: false,
   }));
   const mutations = proof.mutations.map(({ title, object, status, reason }) => ({

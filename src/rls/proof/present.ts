@@ -42,14 +42,14 @@ export function matrixOf(proof: Proof): {
 
 const COMMANDS = ["select", "insert", "update", "delete"];
 
-const SIGN = { held: "", broken: " ✗", vacuous: " ∅" } as const;
+const SIGN = { held: "", broken: " ✗", vacuous: " ∅", accepted: "" } as const;
 
 /** A proof as Markdown: the verdict, the matrix, and whatever did not hold. */
 export function proofMarkdown(proof: Proof): string {
   const { personas, rows } = matrixOf(proof);
   const line = (cells: readonly string[]) =>
     `| ${cells.map((cell) => cell.replaceAll("|", "\\|").replaceAll("\n", " ")).join(" | ")} |`;
-  const faults = proof.cells.filter(({ status }) => status !== "held");
+  const faults = faultsOf(proof);
   const missed = proof.mutations.filter(({ status }) => status === "survived");
   return [
     `# Isolation of ${proof.definition}`,
@@ -73,6 +73,10 @@ export function proofMarkdown(proof: Proof): string {
       ),
     ),
     ...section(
+      "What is accepted",
+      acceptedOf(proof).map((each) => `- ${each}`),
+    ),
+    ...section(
       "What no cell showed",
       missed.map(({ title, object, reason }) => `- ${title}: ${object}: ${reason}`),
     ),
@@ -82,6 +86,24 @@ export function proofMarkdown(proof: Proof): string {
     ),
     "",
   ].join("\n");
+}
+
+/** What did not hold and is not accepted. */
+export function faultsOf({ cells }: Proof): readonly Cell[] {
+  return cells.filter(({ status }) => status === "broken" || status === "vacuous");
+}
+
+/** Once for each key, whoever tried it: what answers for all tenants, and why that may be. */
+export function acceptedOf({ cells }: Proof): readonly string[] {
+  const accepted = cells.filter(({ status }) => status === "accepted");
+  return [
+    ...new Set(
+      accepted.map(
+        ({ object, command, reason }) =>
+          `${command.slice(0, command.lastIndexOf(": "))} of ${object}: ${reason ?? ""}`,
+      ),
+    ),
+  ];
 }
 
 function section(title: string, lines: readonly string[]): readonly string[] {

@@ -10,9 +10,12 @@ export interface Cell {
   readonly context: ContextName;
   readonly expected: string;
   readonly actual: string;
-  /** `vacuous`: nothing was refused or hidden that could have been had: there is no positive control beside it. */
-  readonly status: "held" | "broken" | "vacuous";
-  /** Why it is not held; null where it is. */
+  /**
+   * `vacuous`: nothing was refused or hidden that could have been had: there is no positive control beside it. `accepted`: a key answers
+   * for all tenants, and the table's rules accept it by `globalKeys`.
+   */
+  readonly status: "held" | "broken" | "vacuous" | "accepted";
+  /** Why it is not held, or why it is accepted; null where it is held. */
   readonly reason: string | null;
 }
 
@@ -39,7 +42,7 @@ export interface MutationScore {
 /** What was proven of a definition in a database. */
 export interface Proof {
   readonly definition: string;
-  /** Everything held, nothing was vacuous, every mutation was shown. */
+  /** Everything held or is accepted, nothing was vacuous, every mutation was shown. */
   readonly ok: boolean;
   readonly server: string;
   readonly seed: number;

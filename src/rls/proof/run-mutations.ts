@@ -23,7 +23,7 @@ export async function runMutations(
 ): Promise<readonly MutationResult[]> {
   const usable = plan.cells
     .map((cell, at) => ({ cell, at }))
-    .filter(({ at }) => cells[at]?.status !== "broken");
+    .filter(({ at }) => cells[at]?.status === "held" || cells[at]?.status === "vacuous");
   const changes = mutations.map(({ sql, shows, first }) => {
     const fitting = usable.filter(({ cell }) => shows(cell));
     const catalog = fitting.filter(({ cell }) => cell.persona === "catalog");

@@ -83,17 +83,8 @@ function uniqueCells(
       const nowhere = withColumns(row, names, freshOf(sources, table, names, other.values));
       if (!may(elsewhere) || !may(nowhere)) continue;
       const before = [removeRow(table, row), removeOwn(sources, table, names, elsewhere.values)];
-      found.push(
-        pair(
-          sources,
-          table,
-          `unique key ${name}`,
-          before,
-          elsewhere,
-          nowhere,
-          " ON CONFLICT DO NOTHING",
-        ),
-      );
+      const channel = channelOf(table, `unique key ${name}`, name, names);
+      found.push(pair(sources, channel, before, elsewhere, nowhere, " ON CONFLICT DO NOTHING"));
     }
   return found.filter((cells) => cells.length > 0);
 }
@@ -124,7 +115,8 @@ function foreignKeyCells(
         if (!may(elsewhere) || !may(nowhere)) continue;
         const keys = references.columns.filter((column) => column !== target.tenantColumn);
         const before = [removeRow(table, row), removeOwn(sources, target, keys, other.values)];
-        found.push(pair(sources, table, `foreign key ${name}`, before, elsewhere, nowhere, ""));
+        const channel = channelOf(table, `foreign key ${name}`, name, own);
+        found.push(pair(sources, channel, before, elsewhere, nowhere, ""));
       }
     return [found.filter((cells) => cells.length > 0)];
   });
@@ -200,11 +192,33 @@ function freshLike(type: string, given: string, taken: ReadonlySet<string | null
   return null;
 }
 
+/** A key that may tell what other tenants have. */
+interface Channel {
+  readonly table: ProvenTable;
+  readonly what: string;
+  /** Why it may, by the table's rules: the key itself, or another within the columns that are tried. */
+  readonly accepted: string | undefined;
+}
+
+function channelOf(
+  table: ProvenTable,
+  what: string,
+  name: string,
+  columns: readonly string[],
+): Channel {
+  const reasons = table.rules?.globalKeys ?? {};
+  const within = table.uniques.find(
+    (unique) =>
+      unique.name in reasons &&
+      unique.columns.every((column) => column !== null && columns.includes(column)),
+  );
+  return { table, what, accepted: reasons[name] ?? reasons[within?.name ?? ""] };
+}
+
 /** Two cells of one pair: both answers have to be the same. */
 function pair(
   sources: ChannelSources,
-  table: ProvenTable,
-  what: string,
+  { table, what, accepted }: Channel,
   before: readonly string[],
   elsewhere: WorldRow,
   nowhere: WorldRow,
@@ -222,6 +236,7 @@ function pair(
     judge: () => null,
     denies: false,
     pair: `${known.persona} ${table.sql} ${what}${ending}`,
+    ...(accepted === undefined ? {} : { accepted }),
     question: {
       sql: insertion(table, [values]) + ending,
       as,
