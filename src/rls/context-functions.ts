@@ -40,7 +40,7 @@ export function contextFunctions(access: AccessData): readonly FunctionObject[] 
       executeTo: roles,
       dependsOn: roles.map((role) => `role ${ident(role)}`),
       comment: `The ${what} of this transaction; 42501 where there is none.`,
-      body: bodyOf(what, source, valid),
+      body: bodyOf(what, source, type, valid),
     });
   const claim = (key: string) => `${CLAIMS} -> 'app_metadata' ->> ${literal(key)}`;
   const setting = (name: string) => `pg_catalog.current_setting(${literal(name)}, true)`;
@@ -50,14 +50,14 @@ export function contextFunctions(access: AccessData): readonly FunctionObject[] 
       "tenant",
       supabase ? claim("tenant_id") : setting(tenant.setting),
       tenant.type,
-      returnValid(tenant.type),
+      VALID[tenant.type],
     ),
     make(
       "current_user_id",
       "user",
       supabase ? `${CLAIMS} ->> 'sub'` : setting(user.setting),
       user.type,
-      returnValid(user.type),
+      VALID[user.type],
     ),
     ...(supabase
       ? [
@@ -66,9 +66,9 @@ export function contextFunctions(access: AccessData): readonly FunctionObject[] 
             "persona",
             claim("persona"),
             "text",
-            `IF value IN (${Object.keys(access.roles)
+            `value IN (${Object.keys(access.roles)
               .map((persona) => literal(persona).trim())
-              .join(", ")}) THEN\n    RETURN value;\n  END IF;`,
+              .join(", ")})`,
           ),
         ]
       : []),
@@ -82,9 +82,13 @@ export function contextFunctions(access: AccessData): readonly FunctionObject[] 
 const CLAIMS =
   "nullif(pg_catalog.current_setting('request.jwt.claims', true), '')::pg_catalog.jsonb";
 
-/** When a text is of a type, as SQL about `value`, for 15. A regular expression would take four times as long as these. */
-const VALID: Readonly<Record<Exclude<IdType, "text">, string>> = {
-  uuid: "value LIKE '________-____-____-____-____________' AND pg_catalog.ltrim(value, '0123456789-abcdefABCDEF') = '' AND pg_catalog.length(pg_catalog.replace(value, '-', '')) = 32",
+/**
+ * When a text is of a type, as SQL about `value`: every query pays for it. A regular expression takes four times as long, and
+ * `pg_input_is_valid` is not in 15.
+ */
+const VALID: Readonly<Record<IdType, string>> = {
+  text: "value <> ''",
+  uuid: "value LIKE '________-____-____-____-____________' AND pg_catalog.translate(value, '0123456789abcdefABCDEF', '') = '----'",
   integer: wholeNumber("-2147483648", "2147483647"),
   bigint: wholeNumber("-9223372036854775808", "9223372036854775807"),
 };
@@ -94,29 +98,15 @@ function wholeNumber(least: string, most: string): string {
   return `(CASE WHEN pg_catalog.length(value) BETWEEN 1 AND 20 AND pg_catalog.ltrim(value, '-0123456789') = '' AND pg_catalog.strpos(pg_catalog.substr(value, 2), '-') = 0 AND value <> '-' THEN value::numeric BETWEEN ${least} AND ${most} ELSE false END)`;
 }
 
-/**
- * Returns the value where it is one. Every query pays for this: from 16 on the type itself is asked, without a subtransaction. PL/pgSQL
- * plans an expression when it comes to it, so that 15 never meets the function that it does not have.
- */
-function returnValid(type: IdType): string {
-  if (type === "text") return "IF value <> '' THEN\n    RETURN value;\n  END IF;";
-  return `IF pg_catalog.current_setting('server_version_num') >= '160000' THEN
-    IF pg_catalog.pg_input_is_valid(value, ${literal(type)}) THEN
-      RETURN value::${type};
-    END IF;
-  ELSIF ${VALID[type]} THEN
-    RETURN value::${type};
-  END IF;`;
-}
-
-function bodyOf(what: string, source: string, valid: string): string {
+function bodyOf(what: string, source: string, type: IdType, valid: string): string {
   const refuse = (problem: string, constraint: string) =>
     `RAISE insufficient_privilege USING MESSAGE = ${literal(`the ${what} of the context is ${problem}`)}, CONSTRAINT = ${literal(constraint)}, HINT = 'Run the query inside withTenant().';`;
   return `DECLARE
   value text := ${source};
 BEGIN
-  ${valid}
-  IF value IS NULL THEN
+  IF ${valid} THEN
+    RETURN value::${type};
+  ELSIF value IS NULL THEN
     ${refuse("missing", CONTEXT_CONSTRAINTS.missing)}
   ELSIF value = '' THEN
     ${refuse("empty", CONTEXT_CONSTRAINTS.empty)}
