@@ -150,6 +150,22 @@ onEngines("a company's observations", (engine) => {
     });
   });
 
+  it("holds the copy by submission to the same rules, whoever writes it", async () => {
+    for (const [rule, change] of [
+      ["placement_known", "placement = 'nowhere'"],
+      ["growth_stage_known", "growth_stage = 'nowhere'"],
+      ["growth_index_real", "growth_index = 101"],
+      ["growth_area_mm2_real", "growth_area_mm2 = 'NaN'"],
+      ["ph_real", "ph = 15"],
+      ["temperature_c_real", "temperature_c = 91"],
+      ["humidity_percent_real", "humidity_percent = -1"],
+    ] as const)
+      for (const table of ["petri_observations", "petri_observations_by_submission"])
+        expect(
+          await refusal(takenBack(db, (tx) => tx.query(`UPDATE ${own(table)} SET ${change}`))),
+        ).toBe(`23514 ${table}_${rule}`);
+  });
+
   it("keeps an id unique over all partitions, which no key of a partitioned table can", async () => {
     expect(await refusal(db.query(dish(1, "abc-123", "def-456", "2025-03-03Z", IDS[1])))).toBe(
       "23505 observation_locator_pkey",

@@ -78,6 +78,9 @@ const CHECKS = [
   "array_position(l, 'a') is not null",
   "array_position(l, NULL) is null",
   '"n" >= 1.5',
+  "n >= 0 and n <> 'NaN'",
+  "n < 'NaN'",
+  "'NaN' = n",
 ] as const;
 
 const VALUES: Readonly<Record<string, readonly unknown[]>> = {

@@ -49,3 +49,8 @@ export function within(columns: readonly string[], low: number, high: number): S
     columns.map((column) => `${ident(column)} BETWEEN ${low} AND ${high}`).join(" AND "),
   );
 }
+
+/** That a column holds no less than zero, and a number: NaN is above every number, so that `>= 0` alone lets it pass (manual, §8.1.2). */
+export function isAmount(column: string): SQL {
+  return sql.raw(`${ident(column)} >= 0 AND ${ident(column)} <> 'NaN'`);
+}

@@ -99,7 +99,7 @@ export function evaluationTables(
           t.scaleMax,
         ),
         index("hpc_evaluations_evaluator_idx").on(t.institutionId, t.evaluatorId),
-        check("hpc_evaluations_scale", sql`scale_max > scale_min`),
+        check("hpc_evaluations_scale", sql`scale_max > scale_min AND scale_max <> 'NaN'`),
         check("hpc_evaluations_score_in_scale", sql`score BETWEEN scale_min AND scale_max`),
         check(
           "hpc_evaluations_self_is_the_student",

@@ -87,7 +87,8 @@ export function parameterTables(
           t.scaleMin,
           t.scaleMax,
         ),
-        check("hpc_rubrics_scale", sql`scale_max > scale_min`),
+        // NaN is above every number, and then every score lies below it.
+        check("hpc_rubrics_scale", sql`scale_max > scale_min AND scale_max <> 'NaN'`),
         check("hpc_rubrics_version_positive", sql`version > 0`),
         check("hpc_rubrics_name_filled", sql`btrim(name) <> ''`),
         // Counted, since a filter that meets a missing key is unknown, and an unknown check passes.

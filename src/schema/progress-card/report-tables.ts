@@ -137,6 +137,8 @@ export function reportTables(
         index("hpc_analytics_student_idx").on(t.institutionId, t.studentId),
         index("hpc_analytics_parameter_idx").on(t.institutionId, t.parameterId),
         check("hpc_analytics_metric_form", sql`metric ~ '^[a-z][a-z0-9_]{0,63}$'`),
+        // A sum or an average over NaN is NaN.
+        check("hpc_analytics_value_is_number", sql`value <> 'NaN'`),
         check("hpc_analytics_sample_size_positive", sql`sample_size > 0`),
         ...access.rules(t, {
           select: aboutStudent,

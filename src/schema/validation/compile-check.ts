@@ -208,9 +208,11 @@ function listed(parser: Parser): readonly Expression[] {
 
 function compared(
   operator: "=" | "<>" | "!=" | "<" | ">" | "<=" | ">=",
-  left: Expression,
-  right: Expression,
+  first: Expression,
+  second: Expression,
 ): Expression {
+  const left = asNaN(first, second);
+  const right = asNaN(second, first);
   if (left.type === "array" && right.type === "unknown" && right.run({}) === "{}")
     return comparedToEmpty(operator, left);
   const type = left.type === "unknown" ? right.type : left.type;
@@ -224,6 +226,12 @@ function compared(
   const quoted = [left, right].some((side) => side.type === "unknown" && side.run({}) !== null);
   if (!told || (quoted && type !== "text")) throw NOT_KNOWN;
   return strict("boolean", [left, right], (a: unknown, b: unknown) => ORDER[operator](a, b));
+}
+
+/** `'NaN'` beside a number is the number that has no digits to be written with. */
+function asNaN(side: Expression, other: Expression): Expression {
+  const isNaN = side.type === "unknown" && other.type === "number" && side.run({}) === "NaN";
+  return isNaN ? constant("number", Number.NaN) : side;
 }
 
 /** A list beside `'{}'`: one of several dimensions is empty only as a whole. */

@@ -11,7 +11,7 @@ import {
 } from "drizzle-orm/pg-core";
 import { tenant } from "../../../rls/row-class.ts";
 import type { Place } from "../access.ts";
-import { isOneOf, moment, ofCompany, ofSite, within, writtenAt } from "../columns.ts";
+import { isAmount, isOneOf, moment, ofCompany, ofSite, within, writtenAt } from "../columns.ts";
 import { GROWTH_STAGES, OBSERVATION_KINDS, PLACEMENT_HEIGHTS, PLACEMENTS } from "../words.ts";
 import type { Submissions } from "./submissions.ts";
 
@@ -54,6 +54,19 @@ function petriColumns() {
   };
 }
 
+/** What is true of a petri dish, wherever it is kept. */
+function petriChecks(table: string) {
+  return [
+    check(`${table}_placement_known`, isOneOf("placement", PLACEMENTS)),
+    check(`${table}_growth_stage_known`, isOneOf("growth_stage", GROWTH_STAGES)),
+    check(`${table}_growth_index_real`, within(["growth_index"], 0, 100)),
+    check(`${table}_growth_area_mm2_real`, isAmount("growth_area_mm2")),
+    check(`${table}_ph_real`, within(["ph"], 0, 14)),
+    check(`${table}_temperature_c_real`, within(["temperature_c"], -90, 90)),
+    check(`${table}_humidity_percent_real`, within(["humidity_percent"], 0, 100)),
+  ];
+}
+
 /**
  * Petri dishes, one partition per program, site and month.
  *
@@ -87,13 +100,7 @@ export function petriObservationsTable<S extends string>(
         t.programId,
         t.siteId,
       ),
-      check("petri_observations_placement_known", isOneOf("placement", PLACEMENTS)),
-      check("petri_observations_growth_stage_known", isOneOf("growth_stage", GROWTH_STAGES)),
-      check("petri_observations_growth_index_real", within(["growth_index"], 0, 100)),
-      check("petri_observations_growth_area_mm2_real", sql`growth_area_mm2 >= 0`),
-      check("petri_observations_ph_real", within(["ph"], 0, 14)),
-      check("petri_observations_temperature_c_real", within(["temperature_c"], -90, 90)),
-      check("petri_observations_humidity_percent_real", within(["humidity_percent"], 0, 100)),
+      ...petriChecks("petri_observations"),
       ...access.rules(t, RULES),
     ])
     .enableRLS();
@@ -153,10 +160,10 @@ export function gasifierObservationsTable<S extends string>(
           "gasifier_observations_placement_height_known",
           isOneOf("placement_height", PLACEMENT_HEIGHTS),
         ),
-        check("gasifier_observations_measure_g_real", sql`measure_g >= 0`),
+        check("gasifier_observations_measure_g_real", isAmount("measure_g")),
         check("gasifier_observations_temperature_c_real", within(["temperature_c"], -90, 1500)),
-        check("gasifier_observations_pressure_kpa_real", sql`pressure_kpa >= 0`),
-        check("gasifier_observations_flow_rate_l_min_real", sql`flow_rate_l_min >= 0`),
+        check("gasifier_observations_pressure_kpa_real", isAmount("pressure_kpa")),
+        check("gasifier_observations_flow_rate_l_min_real", isAmount("flow_rate_l_min")),
         check(
           "gasifier_observations_gas_percent_real",
           within(
@@ -197,6 +204,7 @@ export function petriObservationsBySubmissionTable<S extends string>({ space, ac
         name: "petri_observations_by_submission_pkey",
         columns: [t.companyId, t.submissionId, t.observationId],
       }),
+      ...petriChecks("petri_observations_by_submission"),
       ...access.rules(t, { ...RULES, delete: { admin: tenant, operator: tenant } }),
     ])
     .enableRLS();

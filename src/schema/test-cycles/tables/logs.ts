@@ -110,7 +110,7 @@ export function logTables<K extends KeyKind, S extends string>({
         check("llm_audit_logs_context_is_object", sql`jsonb_typeof(context) = 'object'`),
         check(
           "llm_audit_logs_counts_positive",
-          sql`input_tokens >= 0 and output_tokens >= 0 and cost >= 0 and duration_ms >= 0`,
+          sql`input_tokens >= 0 and output_tokens >= 0 and cost >= 0 and cost <> 'NaN' and duration_ms >= 0`,
         ),
         check("llm_audit_logs_answered_or_failed", sql`response is not null or error is not null`),
         index("idx_llm_audit_logs_user_id").on(t.lobId, t.userId, t.createdAt),
