@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { combine, defineDatabase, pgFunction } from "../../src/index.ts";
 import { planInstall } from "../../src/install/plan-install.ts";
 import { planUninstall } from "../../src/install/plan-uninstall.ts";
+import { snapshot } from "../../src/install/snapshot.ts";
 import { verify } from "../../src/install/verify.ts";
 import { defineAccess, tenant } from "../../src/rls/index.ts";
 import { apply } from "../../src/run/apply.ts";
@@ -67,6 +68,7 @@ onEngines("a definition beside what the host has", (engine) => {
 
   it("is looked at down to its partitions", async () => {
     const definition = shop("host_parts", "host_parts");
+    const expected = await snapshot(definition);
     expect(await ended(engine, definition, planInstall)).toBe("applied");
     const [leaf] = await engine.executor().query<{
       name: string;
@@ -83,13 +85,13 @@ onEngines("a definition beside what the host has", (engine) => {
       ["partition-missing", `DROP TABLE ${name}`],
     ] as const) {
       await run(sabotage);
-      const findings = await verify(engine.db(), definition);
+      const findings = await verify(engine.db(), definition, { expected });
       expect(
         findings.map((finding) => finding.check),
         sabotage,
       ).toContain(check);
       for (const { repair } of findings) if (repair !== null) await run(repair);
-      expect(await verify(engine.db(), definition), sabotage).toEqual([]);
+      expect(await verify(engine.db(), definition, { expected }), sabotage).toEqual([]);
     }
     expect(await ended(engine, definition, planUninstall)).toBe("applied");
   });
