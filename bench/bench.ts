@@ -17,5 +17,6 @@ export type Bench = (context: BenchContext) => Promise<readonly Figure[]>;
 export const BENCHES: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
   engine: () => import("./engine.ts"),
   facts: () => import("./facts.ts"),
+  import: () => import("./import.ts"),
   rls: () => import("./rls.ts"),
 };
