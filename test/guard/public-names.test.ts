@@ -350,7 +350,6 @@ describe("the public names", () => {
         "aiInsightType",
         "aiInsights",
         "aiInsightsPerformance",
-        "authObjects",
         "authSchema",
         "authUsersStandIn",
         "authUsersTable",
@@ -519,9 +518,10 @@ describe("the public names", () => {
     const subpaths = Object.keys(manifest.exports).map((path) => path.slice(2));
     const sources = subpaths
       .filter((path) => path !== "package.json")
-      // The schemas of a domain are a file beside its index, so that only who asks for them loads zod.
+      // The schemas of a domain are a file beside its index, so that only who asks for them loads zod; so are its relations, which
+      // the next Drizzle has elsewhere.
       .map((path) =>
-        path.endsWith("/validation")
+        /\/(?:validation|relations)$/.test(path)
           ? `src/${path}.ts`
           : ["src", path, "index.ts"].filter((part) => part !== "").join("/"),
       );

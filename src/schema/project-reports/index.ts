@@ -58,4 +58,4 @@ export {
   type Participant,
   type Section,
 } from "./shapes.ts";
-export { authObjects, authUsersStandIn, authUsersTable } from "../auth-stand-in.ts";
+export { authUsersStandIn, authUsersTable } from "../auth-stand-in.ts";
