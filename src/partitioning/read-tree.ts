@@ -33,7 +33,22 @@ export interface PartitionTree {
   readonly versionNum: number;
 }
 
-type RawPartition = Omit<Partition, "bound"> & { readonly bound: string | null };
+/** A tree of which more was read in the same statement. */
+export interface PartitionTreeWith<Member, Beside> extends PartitionTree {
+  readonly root: Partition & Member;
+  readonly partitions: readonly (Partition & Member)[];
+  /** The rows of each query that was read beside the tree. */
+  readonly beside: Beside;
+}
+
+/** What is read besides. */
+export interface MoreToRead {
+  /** Columns of `c`, the member's `pg_class`, and of what {@link joins} adds. They begin with a comma. */
+  readonly columns?: string;
+  readonly joins?: string;
+  /** Whole queries. `tree` (oid, parent, level, pending) is there for each of them. */
+  readonly beside?: Readonly<Record<string, string>>;
+}
 
 /**
  * Reads the tree of a scheme's table from the catalog.
@@ -42,35 +57,63 @@ type RawPartition = Omit<Partition, "bound"> & { readonly bound: string | null }
  * thousand of them fills the lock table (15 and 18).
  */
 export async function readTree(db: Queryable, scheme: Scheme): Promise<PartitionTree> {
-  const { schema, table } = namesOf(scheme);
-  const name = qualified(schema, table);
-  const { tree = [], server = [] } = await readJson(
-    db,
-    { tree: treeSql(name), server: SERVER },
-    { schemas: [schema] },
-  );
-  const [root, ...partitions] = (tree as readonly RawPartition[]).map(
-    (row): Partition => ({ ...row, bound: row.bound === null ? null : parseBound(row.bound) }),
-  );
-  const [clock] = server as readonly { readonly now: string; readonly versionNum: number }[];
-  if (root === undefined || clock === undefined) throw notPartitioned(name);
-  return { root, partitions, ...clock };
+  return readTreeWith(db, scheme, {});
 }
 
-function treeSql(name: string): string {
+/** As {@link readTree}, with more columns of each member and more queries, in one statement: one snapshot. */
+export async function readTreeWith<
+  Member extends object = object,
+  Beside extends Readonly<Record<string, readonly unknown[]>> = Readonly<
+    Record<string, readonly unknown[]>
+  >,
+>(
+  db: Queryable,
+  scheme: Scheme,
+  { columns = "", joins = "", beside = {} }: MoreToRead,
+): Promise<PartitionTreeWith<Member, Beside>> {
+  const { schema, table } = namesOf(scheme);
+  const name = qualified(schema, table);
+  const queries = Object.entries(beside).map(
+    ([key, query]) => [key, `${treeCte(name)} ${query}`] as const,
+  );
+  const {
+    tree = [],
+    server = [],
+    ...rest
+  } = await readJson(
+    db,
+    { tree: treeSql(name, columns, joins), server: SERVER, ...Object.fromEntries(queries) },
+    { schemas: [schema] },
+  );
+  type Raw = Omit<Partition, "bound"> & { readonly bound: string | null } & Member;
+  const [root, ...partitions] = (tree as readonly Raw[]).map((row): Partition & Member => ({
+    ...row,
+    bound: row.bound === null ? null : parseBound(row.bound),
+  }));
+  const [clock] = server as readonly { readonly now: string; readonly versionNum: number }[];
+  if (root === undefined || clock === undefined) throw notPartitioned(name);
+  return { root, partitions, ...clock, beside: rest as unknown as Beside };
+}
+
+function treeCte(name: string): string {
   return `with recursive tree (oid, parent, level, pending) as (
     select c.oid, null::oid, 0, false from pg_catalog.pg_class as c
     where c.oid = pg_catalog.to_regclass(${literal(name)}) and c.relkind = 'p'
     union all
     select i.inhrelid, i.inhparent, t.level + 1, i.inhdetachpending
     from tree as t join pg_catalog.pg_inherits as i on i.inhparent = t.oid
-  )
+  )`;
+}
+
+function treeSql(name: string, columns: string, joins: string): string {
+  return `${treeCte(name)}
   select t.oid::bigint as oid, t.parent::bigint as parent, t.level, n.nspname as schema, c.relname as name,
     case when t.level > 0 then pg_catalog.pg_get_expr(c.relpartbound, c.oid) end as bound,
-    c.relkind <> 'p' as "isLeaf", t.pending as "detachPending"
+    c.relkind <> 'p' as "isLeaf", t.pending as "detachPending"${columns}
   from tree as t
   join pg_catalog.pg_class as c on c.oid = t.oid
   join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+  ${joins}
   order by t.level, n.nspname, c.relname`;
 }
 
