@@ -1,34 +1,39 @@
 import { getTableConfig } from "drizzle-orm/pg-core";
 import type { Finding } from "../catalog/finding.ts";
 import type { PartitionFact } from "../catalog/partitions.ts";
-import { namedPath, partPath } from "../catalog/path.ts";
+import { namedPath } from "../catalog/path.ts";
 import type { Facts } from "../catalog/read-facts.ts";
 import type { Definition } from "../definition/definition.ts";
 import type { Scheme } from "../definition/scheme.ts";
 import { namesOf } from "../partitioning/provision-names.ts";
+import {
+  stateFindings,
+  type PartitionState,
+  type RootState,
+} from "../partitioning/state-findings.ts";
 import { targetOf } from "../plan/target.ts";
-import { ident, qualified } from "../sql/quote.ts";
+import { qualified } from "../sql/quote.ts";
 
-/**
- * What is wrong with the partitions of declared schemes. Policies, privileges and owners hold on the relation that a query names, so that each
- * partition needs row security of its own, no privilege and no policy; its triggers and indexes are those of the root.
- */
+/** What is wrong with the partitions of declared schemes. Their rows and bounds are `validatePartitions`' business. */
 export function partitionFindings(
   facts: Facts,
   { partitions }: Definition,
   now: Date = new Date(),
 ): readonly Finding[] {
+  if (partitions.length === 0) return [];
+  const index = indexOf(facts);
   return partitions.flatMap((scheme) => {
     const { schema, name } = targetOf(scheme);
     const below = facts.partitions.filter(
       ({ root, parent }) => parent !== null && root.schema === schema && root.name === name,
     );
+    const root = rootState(index, scheme);
     return [
       ...missingPresent(scheme, below, now),
-      ...below.flatMap((partition) => [
-        ...openFindings(facts, scheme, partition),
-        ...brokenFindings(facts, scheme, partition),
-      ]),
+      ...below.flatMap((partition) => {
+        const state = partitionState(index, partition);
+        return state === undefined || root === undefined ? [] : stateFindings(root, state);
+      }),
     ];
   });
 }
@@ -63,91 +68,72 @@ function timeOf(text: string): Date {
   return new Date(text.replace(" ", "T").replace(/\+00$/, "Z"));
 }
 
-/** What lets somebody past the policies of the root. */
-function openFindings(facts: Facts, scheme: Scheme, leaf: PartitionFact): readonly Finding[] {
-  const root = targetOf(scheme);
-  const { enableRLS, policies } = getTableConfig(scheme.table);
-  const relation = qualified(leaf.schema, leaf.name);
-  const object = namedPath("table", leaf.schema, leaf.name);
-  const fact = (of: { readonly schema: string; readonly name: string }) =>
-    facts.tables.find(({ schema, name }) => schema === of.schema && name === of.name);
-  const table = fact(leaf);
-  if (table === undefined) return [];
-  const owner = fact(root)?.owner ?? table.owner;
-  const findings: Finding[] = [];
-  const say = (check: string, message: string, repair: string, about = object) =>
-    findings.push({ check, severity: "error", object: about, message, repair });
-  if ((enableRLS || policies.length > 0) && !(table.rowSecurity && table.forceRowSecurity))
-    say(
-      "partition-row-security",
-      "it has no forced row security of its own: a query that names it passes the policies of its root",
-      `ALTER TABLE ${relation} ENABLE ROW LEVEL SECURITY;\nALTER TABLE ${relation} FORCE ROW LEVEL SECURITY`,
-    );
-  if (table.owner !== owner)
-    say(
-      "partition-owner",
-      `it belongs to ${table.owner} and its root to ${owner}`,
-      `ALTER TABLE ${relation} OWNER TO ${ident(owner)}`,
-    );
-  for (const grant of facts.grants)
-    if (
-      (grant.on === "relation" || grant.on === "column") &&
-      grant.schema === leaf.schema &&
-      grant.name === leaf.name &&
-      grant.grantee !== table.owner &&
-      grant.privileges.length > 0
-    )
-      say(
-        "partition-privileges",
-        `${grant.grantee} may ${grant.privileges.join(", ")} on it by its own name`,
-        `REVOKE ALL ON TABLE ${relation} FROM ${grant.grantee === "public" ? "PUBLIC" : ident(grant.grantee)}`,
-      );
-  for (const policy of facts.policies)
-    if (policy.schema === leaf.schema && policy.table === leaf.name)
-      say(
-        "partition-policy",
-        "it is a policy of a partition: those of the root are meant to hold",
-        `DROP POLICY ${ident(policy.name)} ON ${relation}`,
-        partPath("policy", policy.name, object),
-      );
-  return findings;
+/** The facts of each relation, by its quoted name: there may be thousands of them. */
+interface FactIndex {
+  readonly tables: ReadonlyMap<string, Facts["tables"][number]>;
+  readonly grants: ReadonlyMap<string, Facts["grants"]>;
+  readonly policies: ReadonlyMap<string, Facts["policies"]>;
+  readonly triggers: ReadonlyMap<string, Facts["triggers"]>;
+  readonly indexes: ReadonlyMap<string, Facts["indexes"]>;
 }
 
-/** What no longer does what the root's does. */
-function brokenFindings(facts: Facts, scheme: Scheme, leaf: PartitionFact): readonly Finding[] {
-  const root = targetOf(scheme);
-  const relation = qualified(leaf.schema, leaf.name);
-  const object = namedPath("table", leaf.schema, leaf.name);
-  const findings: Finding[] = [];
-  const say = (check: string, about: string, message: string, repair: string) =>
-    findings.push({ check, severity: "error", object: about, message, repair });
-  const triggersOf = (of: { readonly schema: string; readonly name: string }) =>
-    facts.triggers.filter(({ schema, table }) => schema === of.schema && table === of.name);
-  const own = triggersOf(leaf);
-  for (const trigger of triggersOf(root).filter(({ level }) => level === "row")) {
-    const cloned = own.find(({ name }) => name === trigger.name);
-    if (cloned?.enabled === trigger.enabled || cloned === undefined) continue;
-    say(
-      "partition-trigger",
-      partPath("trigger", trigger.name, object),
-      `it is ${cloned.enabled} and that of its root ${trigger.enabled}`,
-      `ALTER TABLE ${relation} ${trigger.enabled === "always" ? "ENABLE ALWAYS" : "ENABLE"} TRIGGER ${ident(trigger.name)}`,
-    );
+function indexOf({ tables, grants, policies, triggers, indexes }: Facts): FactIndex {
+  const ofTable = ({ schema, table }: { readonly schema: string; readonly table: string }) =>
+    qualified(schema, table);
+  return {
+    tables: new Map(tables.map((table) => [qualified(table.schema, table.name), table])),
+    grants: grouped(
+      grants.filter(({ on }) => on === "relation" || on === "column"),
+      ({ schema, name }) => qualified(schema, name),
+    ),
+    policies: grouped(policies, ofTable),
+    triggers: grouped(triggers, ofTable),
+    indexes: grouped(indexes, ofTable),
+  };
+}
+
+function grouped<T>(
+  facts: readonly T[],
+  keyOf: (fact: T) => string,
+): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>();
+  for (const fact of facts) {
+    const group = groups.get(keyOf(fact));
+    if (group === undefined) groups.set(keyOf(fact), [fact]);
+    else group.push(fact);
   }
-  for (const index of facts.indexes)
-    if (index.schema === leaf.schema && index.table === leaf.name && !index.valid)
-      say(
-        "partition-index",
-        partPath("index", index.name, object),
-        "it is invalid: no query uses it",
-        `REINDEX INDEX CONCURRENTLY ${qualified(index.schema, index.name)}`,
-      );
-  if (leaf.detachPending)
-    say(
-      "partition-detach-pending",
-      object,
-      "its DETACH CONCURRENTLY began and did not end",
-      `ALTER TABLE ${qualified(leaf.parent?.schema ?? root.schema, leaf.parent?.name ?? root.name)} DETACH PARTITION ${relation} FINALIZE`,
-    );
-  return findings;
+  return groups;
+}
+
+function rootState(index: FactIndex, scheme: Scheme): RootState | undefined {
+  const { schema, name } = targetOf(scheme);
+  const { enableRLS, policies } = getTableConfig(scheme.table);
+  const table = index.tables.get(qualified(schema, name));
+  if (table === undefined) return undefined;
+  return {
+    owner: table.owner,
+    closed: enableRLS || policies.length > 0,
+    triggers: (index.triggers.get(qualified(schema, name)) ?? []).filter(
+      ({ level }) => level === "row",
+    ),
+  };
+}
+
+function partitionState(index: FactIndex, partition: PartitionFact): PartitionState | undefined {
+  const { schema, name, parent, detachPending } = partition;
+  const key = qualified(schema, name);
+  const table = index.tables.get(key);
+  if (table === undefined || parent === null) return undefined;
+  const { owner, rowSecurity, forceRowSecurity } = table;
+  return {
+    ...{ schema, name, parent, owner, rowSecurity, forceRowSecurity, detachPending },
+    grants: (index.grants.get(key) ?? []).filter(
+      ({ grantee, privileges }) => grantee !== owner && privileges.length > 0,
+    ),
+    policies: (index.policies.get(key) ?? []).map((policy) => policy.name),
+    triggers: index.triggers.get(key) ?? [],
+    invalidIndexes: (index.indexes.get(key) ?? [])
+      .filter(({ valid }) => !valid)
+      .map((each) => each.name),
+  };
 }
