@@ -3,6 +3,7 @@ import type { ReadOptions } from "../catalog/read-json.ts";
 import type { Definition } from "../definition/definition.ts";
 import { toExecutor, type DatabaseLike } from "../executor/connect.ts";
 import type { Queryable } from "../executor/executor.ts";
+import { acceptedKeys, type Accepted } from "./audit/accepted.ts";
 import { audited } from "./audit/audited.ts";
 import { checkFunctions } from "./audit/check-functions.ts";
 import { checkGrants } from "./audit/check-grants.ts";
@@ -12,20 +13,14 @@ import { checkRoles } from "./audit/check-roles.ts";
 import { checkTables } from "./audit/check-tables.ts";
 import { checkUpkeep } from "./audit/check-upkeep.ts";
 import { checkViews } from "./audit/check-views.ts";
-import { sortFindings, type CheckId, type Findings } from "./audit/finding.ts";
+import { sortFindings, type Findings } from "./audit/finding.ts";
 import { readMoreFacts } from "./audit/more-facts.ts";
 
-/** A finding that somebody looked at and keeps. */
-export interface Accepted {
-  readonly check: CheckId;
-  /** Its object, as the finding writes it; left out: all of the check. */
-  readonly object?: string;
-  readonly reason: string;
-}
+export type { Accepted } from "./audit/accepted.ts";
 
 /** What an audit takes for granted. */
 export interface AuditOptions extends ReadOptions {
-  /** Names the reader and migrator roles. */
+  /** Names the reader and migrator roles, and the keys that hold across tenants, each accepted with its reason. */
   readonly definition?: Definition;
   /** Roles that are meant to reach every row, beside superusers. @default ["underpin_migrator"] */
   readonly trusted?: readonly string[];
@@ -60,7 +55,10 @@ export async function auditOf(db: Queryable, options: AuditOptions = {}): Promis
   const facts = await factsOf(db, options);
   const more = await readMoreFacts(db, options);
   const database = audited(facts, more, new Set(known), tenantColumns);
-  const accept = options.accept ?? [];
+  const accept = [
+    ...(options.accept ?? []),
+    ...(definition === undefined ? [] : acceptedKeys(definition)),
+  ];
   return sortFindings(
     CHECKERS.flatMap((check) => check(database)).filter(
       ({ check, object }) =>

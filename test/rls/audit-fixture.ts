@@ -4,7 +4,8 @@ export const SCHEMA = `we"ird Schema`;
 /** That schema as SQL. */
 export const S = `"we""ird Schema"`;
 
-const FLOOR = `tenant_id = (SELECT ${S}.current_tenant_id())`;
+/** The predicate of its restrictive policies. */
+export const FLOOR = `tenant_id = (SELECT ${S}.current_tenant_id())`;
 
 /** Tables, policies, grants, a partitioned table, views and functions as the library makes them. */
 export const CLEAN = `

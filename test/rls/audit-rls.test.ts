@@ -4,7 +4,7 @@ import { findingsJson, findingsSarif, findingsText } from "../../src/rls/audit/p
 import { auditOf, auditRls, type AuditOptions } from "../../src/rls/audit-rls.ts";
 import type { Executor, Queryable } from "../../src/executor/executor.ts";
 import { bootSandbox, type Sandbox } from "../../src/sandbox/boot.ts";
-import { CLEAN, S, SCHEMA } from "./audit-fixture.ts";
+import { CLEAN, FLOOR, S, SCHEMA } from "./audit-fixture.ts";
 import { SABOTAGE } from "./audit-sabotage.ts";
 
 /** What is found besides, because one fault is several. */
@@ -15,8 +15,9 @@ let sandbox: Sandbox;
 let executor: Executor;
 
 beforeAll(async () => {
+  const { btree_gist } = await import("@electric-sql/pglite/contrib/btree_gist");
   const { unaccent } = await import("@electric-sql/pglite/contrib/unaccent");
-  sandbox = await bootSandbox({ extensions: { unaccent } });
+  sandbox = await bootSandbox({ extensions: { btree_gist, unaccent } });
   executor = sandbox.executor;
   await executor.query(CLEAN);
 }, 60_000);
@@ -93,6 +94,84 @@ describe("an audit of row security", () => {
           owner_id = ANY ((SELECT ${S}.my_orders())::uuid[]))`);
       expect(await auditOf(db, OPTIONS)).toEqual([]);
     });
+  });
+
+  const leaky = async (db: Queryable) =>
+    (await auditOf(db, OPTIONS))
+      .filter(({ check }) => check === "filter_not_leakproof")
+      .map(({ object }) => object);
+
+  it("takes an operator for leaking by the types that it compares, not by its family", async () => {
+    await rolledBack(async (db) => {
+      await db.query(`
+        CREATE TYPE ${S}.mood AS ENUM ('good');
+        ALTER TABLE ${S}.orders ADD at timestamptz, ADD day timestamp, ADD mood ${S}.mood, ADD paid numeric;
+        CREATE INDEX by_at ON ${S}.orders (at); CREATE INDEX by_day ON ${S}.orders (day);
+        CREATE INDEX by_note ON ${S}.orders (note); CREATE INDEX by_hash ON ${S}.orders USING hash (note);
+        CREATE INDEX by_mood ON ${S}.orders (mood); CREATE INDEX by_paid ON ${S}.orders (paid)`);
+      expect(await leaky(db)).toEqual([`index ${S}."by_mood"`, `index ${S}."by_paid"`]);
+    });
+  });
+
+  it("lets an index be where every row may be read, or none by who is not trusted", async () => {
+    await rolledBack(async (db) => {
+      await db.query(`
+        ALTER TABLE ${S}.colours ADD shades jsonb; CREATE INDEX search ON ${S}.colours USING gin (shades);
+        CREATE TABLE ${S}.jobs (tenant_id uuid NOT NULL, id int, done jsonb, PRIMARY KEY (tenant_id, id));
+        CREATE INDEX jobs_done ON ${S}.jobs USING gin (done);
+        ALTER TABLE ${S}.jobs ENABLE ROW LEVEL SECURITY; ALTER TABLE ${S}.jobs FORCE ROW LEVEL SECURITY;
+        CREATE POLICY migrator ON ${S}.jobs TO underpin_migrator USING (true) WITH CHECK (true);
+        GRANT SELECT, INSERT, UPDATE, DELETE ON ${S}.jobs TO underpin_migrator`);
+      expect(await leaky(db)).toEqual([]);
+      await db.query(`
+        ALTER POLICY everyone ON ${S}.colours USING (name <> 'puce');
+        CREATE POLICY clerk ON ${S}.jobs FOR SELECT TO clerk USING (${FLOOR}); GRANT SELECT ON ${S}.jobs TO clerk`);
+      expect(await leaky(db)).toEqual([`index ${S}."jobs_done"`, `index ${S}."search"`]);
+    });
+  });
+
+  it("finds an exclusion constraint across tenants, and its fix holds it within one", async () => {
+    await rolledBack(async (db) => {
+      await db.query(`
+        CREATE EXTENSION btree_gist SCHEMA ${S};
+        ALTER TABLE ${S}.orders ADD during int4range;
+        ALTER TABLE ${S}.orders ADD CONSTRAINT one_at_a_time EXCLUDE USING gist (during WITH &&)`);
+      const oracles = async () =>
+        (await auditOf(db, OPTIONS)).filter(({ check }) => check === "unique_oracle");
+      const [found, ...rest] = await oracles();
+      expect(rest).toEqual([]);
+      expect(found?.object).toBe(`index ${S}."one_at_a_time"`);
+      await db.query(found?.repair ?? "");
+      expect(await oracles()).toEqual([]);
+    });
+  });
+
+  it("sees that a procedure which commits pins its path within, and mends one that does not", async () => {
+    const make = (body: string) => `
+      CREATE PROCEDURE ${S}.sweep() LANGUAGE plpgsql AS $$ DECLARE n int := 0; BEGIN ${body} END $$;
+      REVOKE ALL ON PROCEDURE ${S}.sweep() FROM PUBLIC`;
+    const pin = "SET LOCAL search_path TO '';";
+    const found = async () =>
+      (await auditOf(executor, OPTIONS)).filter(({ check }) => check === "search_path_mutable");
+    try {
+      for (const body of [
+        `${pin} COMMIT; ${pin} n := 1; COMMIT;`,
+        `${pin} LOOP COMMIT; ${pin} EXIT; END LOOP;`,
+      ]) {
+        await executor.query(make(body));
+        expect(await found()).toEqual([]);
+        await executor.query(`DROP PROCEDURE ${S}.sweep()`);
+      }
+      await executor.query(make(`${pin} LOOP n := n + 1; COMMIT; EXIT WHEN n > 2; END LOOP;`));
+      const [finding] = await found();
+      expect(finding?.object).toBe(`function ${S}."sweep"()`);
+      await executor.query(finding?.repair ?? "");
+      expect(await found()).toEqual([]);
+      // With a setting of its own it could not commit any more (2D000).
+      await executor.query(`CALL ${S}.sweep()`);
+    } finally {
+      await executor.query(`DROP PROCEDURE IF EXISTS ${S}.sweep()`);
+    }
   });
 });
 

@@ -4,6 +4,7 @@ import { ident, qualified } from "../../sql/quote.ts";
 import type { Audited } from "./audited.ts";
 import { spellings } from "./expression.ts";
 import { finding, type Findings } from "./finding.ts";
+import { isPinnedWithin, pinnedWithin } from "./pinned-within.ts";
 
 /** Whether functions keep their rights to themselves and tell the planner the truth. */
 export function checkFunctions(database: Audited): Findings {
@@ -28,7 +29,8 @@ export function checkFunctions(database: Audited): Findings {
 }
 
 function checkPath(database: Audited, each: FunctionFact): Findings {
-  const isPinned = each.config.some((setting) => setting.startsWith("search_path="));
+  const isPinned =
+    each.config.some((setting) => setting.startsWith("search_path=")) || isPinnedWithin(each);
   const isParsed = database.more.parsed.some(
     ({ schema, name, signature }) =>
       schema === each.schema && name === each.name && signature === each.signature,
@@ -47,7 +49,7 @@ function checkPath(database: Audited, each: FunctionFact): Findings {
           "search_path_mutable",
           pathOf(each),
           "It finds its tables and operators in the path of whoever calls it.",
-          `ALTER ROUTINE ${called(each)} SET search_path TO ''`,
+          pinnedWithin(each) ?? `ALTER ROUTINE ${called(each)} SET search_path TO ''`,
         ),
   ];
 }

@@ -62,7 +62,8 @@ function checkTenant(database: Audited, table: Table, indexes: readonly IndexFac
           ),
         ]),
     ...indexes
-      .filter(({ unique, keys }) => unique && !keys.some(({ column: key }) => key === tenant))
+      .filter(({ unique, exclusion }) => unique || exclusion)
+      .filter(({ keys }) => !keys.some(({ column: key }) => key === tenant))
       .filter((index) => canBeWritten(database, table, index))
       .map((index) => uniqueOracle(database, table, tenant, index)),
   ];
@@ -100,6 +101,8 @@ function uniqueOracle(database: Audited, table: Table, tenant: string, index: In
       by?.schema === index.schema &&
       by.name === index.name,
   );
+  if (index.exclusion)
+    return finding("unique_oracle", path, why, excluding(database, table, tenant, index));
   const word = index.primary ? "PRIMARY KEY" : "UNIQUE";
   return finding("unique_oracle", path, why, [
     ...relying.map(
@@ -113,6 +116,24 @@ function uniqueOracle(database: Audited, table: Table, tenant: string, index: In
       return from === undefined ? [] : [composite(constraint, from, tenant)];
     }),
   ]);
+}
+
+/** An exclusion constraint that compares rows of one tenant; a GiST index needs the extension btree_gist for that. */
+function excluding(
+  { facts }: Audited,
+  { schema, name }: Table,
+  tenant: string,
+  { constraint }: IndexFact,
+): readonly string[] {
+  const found = facts.constraints.find(
+    (each) => each.schema === schema && each.table === name && each.name === constraint,
+  );
+  if (found === undefined) return [];
+  const change = `ALTER TABLE ${qualified(schema, name)}`;
+  return [
+    `${change} DROP CONSTRAINT ${ident(found.name)}`,
+    `${change} ADD CONSTRAINT ${ident(found.name)} ${found.definition.replace("(", () => `(${ident(tenant)} WITH =, `)}`,
+  ];
 }
 
 /** A foreign key with the tenant on both sides. */

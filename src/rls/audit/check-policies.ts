@@ -9,7 +9,7 @@ import {
   type Audited,
   type PolicyCommand,
 } from "./audited.ts";
-import { bareCalls, correlated, spellings, withSubSelects } from "./expression.ts";
+import { bareCalls, correlated, isTrue, spellings, withSubSelects } from "./expression.ts";
 import { finding, type Findings } from "./finding.ts";
 
 /** Whether each policy restricts what it seems to, for whom it names, and once for each statement. */
@@ -108,10 +108,6 @@ function alwaysTrue(database: Audited, table: Table, policy: PolicyFact): Findin
         : `CREATE POLICY ${ident(`${policy.name}_floor`)} ON ${qualified(table.schema, table.name)} AS RESTRICTIVE TO ${roleList(free)} USING (${floor}) WITH CHECK (${floor})`,
     ),
   ];
-}
-
-function isTrue(expression: string): boolean {
-  return /^\(*(?:true|1 = 1|'t'::boolean)\)*$/i.test(expression);
 }
 
 function restrictive(database: Audited, table: Table, role: string): readonly PolicyFact[] {

@@ -1,8 +1,10 @@
 import type { IndexFact } from "../../catalog/indexes.ts";
+import type { PolicyFact } from "../../catalog/policies.ts";
 import { extensionPath, namedPath, partPath } from "../../catalog/path.ts";
 import { shorten } from "../../sql/shorten.ts";
 import { ident, qualified } from "../../sql/quote.ts";
-import { groupBy, tablePath, type Audited } from "./audited.ts";
+import { groupBy, isFor, tablePath, type Audited } from "./audited.ts";
+import { isTrue } from "./expression.ts";
 import { finding, type Findings } from "./finding.ts";
 
 /** What costs time or an upgrade rather than secrets. */
@@ -95,14 +97,20 @@ function checkDuplicates(database: Audited): Findings {
 
 /**
  * Indexes that a query under row security cannot search: an operator that is not LEAKPROOF has to wait until the policy has let
- * a row pass.
+ * a row pass. Where somebody may read every row, or nobody but who is trusted may read at all, there is nothing to wait for.
  *
  * A B-tree of which the tenant and nothing else comes before the key can still give the order, and is not meant.
  */
 function checkLeakproof(database: Audited): Findings {
   const leaky = groupBy([...database.more.leaky], ({ schema, index }) => qualified(schema, index));
+  const filtered = new Set(
+    database.tables
+      .filter((table) => isFiltered(database, table))
+      .map(({ schema, name }) => qualified(schema, name)),
+  );
   return database.facts.indexes
     .filter(({ parent, unique }) => parent === null && !unique)
+    .filter(({ schema, table }) => filtered.has(qualified(schema, table)))
     .flatMap((index) => {
       const bad = (leaky.get(qualified(index.schema, index.name)) ?? []).map(
         ({ position }) => index.keys[position - 1]?.definition ?? "",
@@ -120,6 +128,25 @@ function checkLeakproof(database: Audited): Findings {
             ),
           ];
     });
+}
+
+/** Whether all who may read a table see some of its rows only: a policy that is true is no condition at all. */
+function isFiltered(database: Audited, table: Table): boolean {
+  const policies = database.policiesOf(table).filter((policy) => isFor(policy, "select"));
+  const isOpen = ({ using }: PolicyFact) => using !== null && isTrue(using);
+  const readers = [...database.granted(table)]
+    .filter(([, privileges]) => privileges.has("SELECT"))
+    .map(([role]) => database.rightsOf(role));
+  return (
+    readers.length > 0 &&
+    readers.every((rights) => {
+      const own = policies.filter(({ roles }) => roles.some((role) => rights.has(role)));
+      return !(
+        own.some((policy) => policy.permissive && isOpen(policy)) &&
+        own.every((policy) => policy.permissive || isOpen(policy))
+      );
+    })
+  );
 }
 
 const REG_TYPES =

@@ -91,6 +91,11 @@ export function comparedColumn(text: string, columns: readonly string[]): string
   return name !== undefined && columns.includes(name) ? name : undefined;
 }
 
+/** Whether a predicate holds for every row. */
+export function isTrue(text: string): boolean {
+  return /^\(*(?:true|1 = 1|'t'::boolean)\)*$/i.test(text);
+}
+
 /** Whether arguments are texts, numbers, booleans and casts only. */
 function isConstant(list: string): boolean {
   const rest = list

@@ -4,7 +4,7 @@ import { readJson, type ReadOptions } from "../../catalog/read-json.ts";
 /** What an audit reads beside the facts. */
 export interface MoreFacts {
   readonly extensions: readonly { readonly name: string; readonly offered: string }[];
-  /** Keys of indexes, from 1, of which an operator that searches them is not LEAKPROOF. */
+  /** Keys of indexes, from 1, of which an operator that searches them by their own type is not LEAKPROOF. */
   readonly leaky: readonly {
     readonly schema: string;
     readonly index: string;
@@ -22,19 +22,24 @@ export interface MoreFacts {
 const QUERIES = {
   extensions: `select a.name, a.default_version as offered from pg_catalog.pg_available_extensions as a
     where a.installed_version is not null`,
-  leaky: `select s.name as schema, i.relname as index, k.position
+  // A family compares with other types too, a timestamp with a date say: what they leak, who compares with the type itself does not.
+  leaky: `with searches as (
+      select o.oid as opclass, m.amoprighttype = o.opcintype as same, f.proleakproof as leakproof
+      from pg_catalog.pg_opclass as o
+      join pg_catalog.pg_amop as m on m.amopfamily = o.opcfamily
+        and m.amoplefttype = o.opcintype and m.amoppurpose = 's'
+      join pg_catalog.pg_operator as op on op.oid = m.amopopr
+      join pg_catalog.pg_proc as f on f.oid = op.oprcode
+    )
+    select s.name as schema, i.relname as index, k.position
     from pg_catalog.pg_index as x
     join pg_catalog.pg_class as i on i.oid = x.indexrelid
     join scope as s on s.oid = i.relnamespace
     join pg_catalog.pg_class as t on t.oid = x.indrelid and t.relkind in ('r', 'p') and t.relrowsecurity
     cross join lateral pg_catalog.unnest(x.indclass) with ordinality as k(opclass, position)
     where exists (
-      select from pg_catalog.pg_opclass as o
-      join pg_catalog.pg_amop as m on m.amopfamily = o.opcfamily
-        and m.amoplefttype = o.opcintype and m.amoppurpose = 's'
-      join pg_catalog.pg_operator as op on op.oid = m.amopopr
-      join pg_catalog.pg_proc as f on f.oid = op.oprcode
-      where o.oid = k.opclass and not f.proleakproof)`,
+      select from searches as o where o.opclass = k.opclass and not o.leakproof
+      and (o.same or not exists (select from searches as e where e.opclass = o.opclass and e.same)))`,
   parsed: `select s.name as schema, p.proname as name, pg_catalog.oidvectortypes(p.proargtypes) as signature
     from pg_catalog.pg_proc as p join scope as s on s.oid = p.pronamespace where p.prosqlbody is not null`,
   foreignTables: `select s.name as schema, c.relname as name
