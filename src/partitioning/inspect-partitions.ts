@@ -2,9 +2,8 @@ import type { Scheme } from "../definition/scheme.ts";
 import { toExecutor, type DatabaseLike } from "../executor/connect.ts";
 import { readTreeWith, type Partition } from "./read-tree.ts";
 
-/** What a partition takes on disk; of an inner one the sum of what is below it. */
+/** What a partition takes on disk, without its maps of free space and visibility; of an inner one the sum of what is below it. */
 export interface PartitionBytes {
-  /** The heap with its maps. */
   readonly table: number;
   readonly indexes: number;
   /** Long values, with their index. */
@@ -36,8 +35,8 @@ export interface PartitionWrites {
 /** A member of a partition tree with what is known of it. */
 export interface InspectedPartition extends Partition {
   /**
-   * How many rows it is thought to hold: the larger of what ANALYZE and the server's counts say, exactly 0 where the heap has no
-   * page, -1 where neither knows. Of an inner one the sum of those that are known.
+   * How many rows it is thought to hold: the larger of what ANALYZE and the server's counts say, 0 where the heap has no page, -1
+   * where neither knows. Of an inner one the sum of those that are known.
    */
   readonly rows: number;
   readonly bytes: PartitionBytes;
@@ -81,11 +80,22 @@ interface RawStats {
 
 type RawMember = Partition & RawStats;
 
+/** How partitions are inspected. */
+export interface InspectOptions {
+  /**
+   * Whose files are measured. Opening one table takes a new connection 0.1 ms and more, and each has an index and more beside it:
+   * `"changed"` measures what the server counted changes of, and takes from the catalog what VACUUM and ANALYZE noted of all else,
+   * which is right unless a crash took the counts away. `"all"` measures all.
+   * @default "changed"
+   */
+  readonly measure?: "changed" | "all";
+}
+
 /**
  * The partitions of a scheme's table with their sizes, estimated rows, writes and broken indexes, as one statement.
  *
- * It reads the catalog, the statistics and the lengths of files, and no row. Each partition is locked (ACCESS SHARE) for the moment in which its
- * files are measured, so that thousands of them fit a lock table of default size; behind an ACCESS EXCLUSIVE lock it waits for a
+ * It reads the catalog, the statistics and the lengths of files, and no row. What is measured is locked (ACCESS SHARE) for that moment
+ * only, so that thousands of partitions fit a lock table of default size; behind an ACCESS EXCLUSIVE lock it waits for a
  * short time and throws `blocked`. Rows that a detach is about to take away are counted still.
  *
  * @example
@@ -101,11 +111,12 @@ type RawMember = Partition & RawStats;
 export async function inspectPartitions(
   db: DatabaseLike,
   scheme: Scheme,
+  { measure = "changed" }: InspectOptions = {},
 ): Promise<PartitionInspection> {
   const tree = await readTreeWith<RawStats, { since: readonly { readonly at: string | null }[] }>(
     toExecutor(db),
     scheme,
-    { columns: COLUMNS, joins: JOINS, beside: { since: SINCE } },
+    { columns: COLUMNS, joins: joins(measure === "all"), beside: { since: SINCE } },
   );
   const sums = summed([tree.root, ...tree.partitions]);
   const inspected = (member: RawMember): InspectedPartition => {
@@ -127,12 +138,11 @@ export async function inspectPartitions(
 
 const ISO = (moment: string) => `pg_catalog.to_char(${moment}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
-// The functions of the statistics are asked themselves: the view pg_stat_all_tables groups all indexes of the database first.
+// A partitioned table has no heap. The functions of the statistics are asked themselves: the view pg_stat_all_tables groups all indexes of the database first.
 const COLUMNS = `,
-    case when c.relkind = 'p' then 0 when size.heap = 0 then 0
+    case when size.heap = 0 then 0
       else greatest(c.reltuples, nullif(pg_catalog.pg_stat_get_live_tuples(c.oid), 0)) end as rows,
-    size.heap as "tableBytes", coalesce(own.bytes, 0) as "indexBytes",
-    case when c.reltoastrelid <> 0 then pg_catalog.pg_total_relation_size(c.reltoastrelid) else 0 end as "toastBytes",
+    size.heap as "tableBytes", coalesce(own.bytes, 0) as "indexBytes", coalesce(long.bytes, 0) as "toastBytes",
     pg_catalog.pg_stat_get_tuples_inserted(c.oid) as inserted,
     pg_catalog.pg_stat_get_tuples_updated(c.oid) as updated,
     pg_catalog.pg_stat_get_tuples_deleted(c.oid) as deleted,
@@ -141,18 +151,34 @@ const COLUMNS = `,
     ${ISO("greatest(pg_catalog.pg_stat_get_last_analyze_time(c.oid), pg_catalog.pg_stat_get_last_autoanalyze_time(c.oid))")} as "lastAnalyzed",
     coalesce(own.count, 0) as "indexCount", own.invalid as "invalidIndexes"`;
 
-const JOINS = `left join (
-    select x.indrelid, pg_catalog.count(*) as count,
-      pg_catalog.sum(pg_catalog.pg_relation_size(x.indexrelid)) as bytes,
+const PAGE = "pg_catalog.current_setting('block_size')::int8";
+
+/** The bytes of a relation: measured, or what VACUUM and ANALYZE noted, where the condition does not hold. */
+const bytesOf = (relation: string, measured: string) =>
+  `case when ${measured} then coalesce(pg_catalog.pg_relation_size(${relation}.oid), 0) else ${relation}.relpages * ${PAGE} end`;
+
+function joins(all: boolean): string {
+  const changed = (oid: string) =>
+    all ? "true" : `pg_catalog.pg_stat_get_mod_since_analyze(${oid}) > 0`;
+  // Nobody analyses long values: only VACUUM notes their pages.
+  const longer = all ? "true" : "pg_catalog.pg_stat_get_ins_since_vacuum(lt.oid) > 0";
+  return `left join (
+    select x.indrelid, pg_catalog.count(*) as count, pg_catalog.sum(${bytesOf("i", changed("x.indrelid"))}) as bytes,
       pg_catalog.array_agg(i.relname order by i.relname) filter (where not (x.indisvalid and x.indisready)) as invalid
     from tree as m join pg_catalog.pg_index as x on x.indrelid = m.oid
     join pg_catalog.pg_class as i on i.oid = x.indexrelid
     group by x.indrelid
   ) as own on own.indrelid = t.oid
+  left join (
+    select lt.oid, ${bytesOf("lt", longer)} + ${bytesOf("li", longer)} as bytes
+    from tree as m join pg_catalog.pg_class as lc on lc.oid = m.oid
+    join pg_catalog.pg_class as lt on lt.oid = lc.reltoastrelid
+    join pg_catalog.pg_index as lx on lx.indrelid = lt.oid join pg_catalog.pg_class as li on li.oid = lx.indexrelid
+  ) as long on long.oid = c.reltoastrelid
   cross join lateral (
-    select case when c.relkind = 'p' then 0 else coalesce(pg_catalog.pg_relation_size(c.oid)
-      + pg_catalog.pg_relation_size(c.oid, 'fsm') + pg_catalog.pg_relation_size(c.oid, 'vm'), 0) end as heap
+    select case when c.relkind = 'p' then 0 else ${bytesOf("c", changed("c.oid"))} end as heap
   ) as size`;
+}
 
 const SINCE = `select ${ISO("pg_catalog.pg_stat_get_db_stat_reset_time(d.oid)")} as at
   from pg_catalog.pg_database as d where d.datname = pg_catalog.current_database()`;

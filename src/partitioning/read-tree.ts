@@ -53,8 +53,9 @@ export interface MoreToRead {
 /**
  * Reads the tree of a scheme's table from the catalog.
  *
- * It locks none of the partitions for longer than a moment: `pg_partition_tree` keeps ACCESS SHARE on all of them, which with some
- * thousand of them fills the lock table (15 and 18).
+ * It opens and locks none of the partitions: `pg_partition_tree` keeps ACCESS SHARE on all of them, which with some thousand of them
+ * fills the lock table (15 and 18), and `pg_get_expr` opens what it is told of, which takes seconds on a new connection. A bound holds
+ * no column, so that it is printed without.
  */
 export async function readTree(db: Queryable, scheme: Scheme): Promise<PartitionTree> {
   return readTreeWith(db, scheme, {});
@@ -108,7 +109,7 @@ function treeCte(name: string): string {
 function treeSql(name: string, columns: string, joins: string): string {
   return `${treeCte(name)}
   select t.oid::bigint as oid, t.parent::bigint as parent, t.level, n.nspname as schema, c.relname as name,
-    case when t.level > 0 then pg_catalog.pg_get_expr(c.relpartbound, c.oid) end as bound,
+    case when t.level > 0 then pg_catalog.pg_get_expr(c.relpartbound, 0) end as bound,
     c.relkind <> 'p' as "isLeaf", t.pending as "detachPending"${columns}
   from tree as t
   join pg_catalog.pg_class as c on c.oid = t.oid
