@@ -1,0 +1,80 @@
+import type { Finding, Findings } from "../../catalog/finding.ts";
+import { namedPath } from "../../catalog/path.ts";
+import type { Scheme } from "../../definition/scheme.ts";
+import type { Queryable } from "../../executor/executor.ts";
+import { readDrains, type Drain } from "./drain.ts";
+import { readLeaveDetails, type LeaveDetails } from "./leave-details.ts";
+import { readState, type MaintenanceState, type Member } from "./read-state.ts";
+import { clockFindings, leavingPartitions } from "./retention.ts";
+
+/** What the reading of a scheme's maintenance depends on. */
+export interface MaintenanceOptions {
+  /** The moment that is taken for now. @default the server's clock */
+  readonly now?: Date | string;
+  /** How many days a detached partition is kept before it is archived and dropped. @default 7 */
+  readonly graceDays?: number;
+  /** Partitions that hold nothing leave when they ended this long ago, as an interval of PostgreSQL. @default they stay */
+  readonly dropEmptyAfter?: string;
+  /** Whether retention may take away every partition that holds rows. @default false */
+  readonly mayEmpty?: boolean;
+}
+
+/** All that the maintenance of one scheme is planned from. */
+export interface MaintenanceReading {
+  readonly state: MaintenanceState;
+  /** The clock fits the partitions; where it does not, nothing is made or taken away. */
+  readonly trustsClock: boolean;
+  readonly leaving: readonly Member[];
+  readonly details: ReadonlyMap<number, LeaveDetails>;
+  readonly drains: readonly Drain[];
+  readonly findings: Findings;
+}
+
+/** Reads what the maintenance of a scheme is planned from: one statement, and more only where there is something to do. */
+export async function readMaintenance(
+  db: Queryable,
+  scheme: Scheme,
+  { now, graceDays = 7, dropEmptyAfter, mayEmpty = false }: MaintenanceOptions = {},
+): Promise<MaintenanceReading> {
+  const state = await readState(db, scheme, {
+    graceDays,
+    ...(now === undefined ? {} : { now }),
+    ...(dropEmptyAfter === undefined ? {} : { dropEmptyAfter }),
+  });
+  const clock = clockFindings(state);
+  const trustsClock = clock.length === 0;
+  const { members, findings } = trustsClock
+    ? leavingPartitions(state, mayEmpty)
+    : { members: [], findings: [] };
+  const details = await readLeaveDetails(db, state.root, members);
+  const drains = await readDrains(db, state);
+  return {
+    state,
+    trustsClock,
+    leaving: members,
+    details,
+    drains: drains.filter(({ refused }) => refused === null),
+    findings: [
+      ...clock,
+      ...findings,
+      ...members.flatMap((member) => referenced(member, details.get(member.oid))),
+      ...drains.flatMap(({ refused }) => (refused === null ? [] : [refused])),
+    ],
+  };
+}
+
+function referenced(
+  { schema, name }: Member,
+  details: LeaveDetails | undefined,
+): readonly Finding[] {
+  if (details === undefined || details.referencedBy === null) return [];
+  return [
+    {
+      check: "retention-referenced",
+      severity: "warning",
+      object: namedPath("table", schema, name),
+      message: `rows of ${details.referencedBy} refer to rows of it: it cannot be detached (23503). Delete those first, or retain it longer`,
+      repair: null,
+    },
+  ];
+}

@@ -1,0 +1,218 @@
+import { getTableConfig } from "drizzle-orm/pg-core";
+import type { Scheme } from "../../definition/scheme.ts";
+import type { Queryable } from "../../executor/executor.ts";
+import { literal, qualified } from "../../sql/quote.ts";
+import { namesOf } from "../provision-names.ts";
+import { readTreeWith, type Partition } from "../read-tree.ts";
+import { cadencesOf, calendarSql, rangeLevelOf, type Calendar } from "./calendar.ts";
+import { markOf } from "./mark.ts";
+
+/** A member of the tree with what maintenance asks of it. */
+export interface Member extends Partition {
+  /** It has pages. An emptied table keeps its pages until it is vacuumed. Null where it is partitioned further. */
+  readonly holds: boolean | null;
+  /** Rows at the last ANALYZE; -1 before the first. */
+  readonly analyzedRows: number;
+  /** Rows that changed since, as far as the server counts. */
+  readonly changedRows: number;
+  /** Since when it is about to leave; null where it is not. */
+  readonly markedAt: string | null;
+  /** It enables and forces row security. */
+  readonly closed: boolean;
+  /** Who but its owner has a privilege on it by its own name; `""` is everybody. */
+  readonly grantees: readonly string[];
+}
+
+/** A table that was a partition and was detached by maintenance. */
+export interface Detached {
+  readonly schema: string;
+  readonly name: string;
+  readonly markedAt: string;
+  readonly foreignKeys: readonly ForeignKey[];
+  /** All tables below it, lowest first, where it is partitioned itself. */
+  readonly below: readonly { readonly schema: string; readonly name: string }[];
+  /** Its grace period is over. */
+  readonly due: boolean;
+}
+
+/** A foreign key of a partition. */
+export interface ForeignKey {
+  readonly name: string;
+  readonly schema: string;
+  /** The referenced table. */
+  readonly table: string;
+}
+
+/** An index of a parent that one of its partitions lacks. */
+export interface MissingIndex {
+  readonly parent: number;
+  readonly child: number;
+  readonly index: string;
+  readonly unique: boolean;
+  /** From `USING` on. */
+  readonly using: string;
+  /** The kind of constraint that the parent's index is for; null where it is for none. */
+  readonly constraint: "p" | "u" | null;
+  /** Indexes of the child that belong to none of its parent. */
+  readonly own: readonly { readonly name: string; readonly valid: boolean }[];
+}
+
+/** All that the maintenance of one scheme is planned from, read in one statement. */
+export interface MaintenanceState {
+  readonly scheme: Scheme;
+  readonly root: Member;
+  readonly partitions: readonly Member[];
+  /** One for each cadence of the scheme, its own first. None where no dimension is a range of time. */
+  readonly calendars: readonly Calendar[];
+  readonly detached: readonly Detached[];
+  readonly missingIndexes: readonly MissingIndex[];
+  readonly versionNum: number;
+  /** The moment that is taken for now, in ISO form. */
+  readonly now: string;
+}
+
+/** What the reading depends on. */
+export interface StateOptions {
+  readonly now?: Date | string;
+  readonly graceDays: number;
+  readonly dropEmptyAfter?: string;
+}
+
+/** Reads what the maintenance of a scheme is planned from: the catalog and the sizes of files, never rows. */
+export async function readState(
+  db: Queryable,
+  scheme: Scheme,
+  { now, graceDays, dropEmptyAfter }: StateOptions,
+): Promise<MaintenanceState> {
+  const moment =
+    now === undefined
+      ? "pg_catalog.now()"
+      : `${literal(typeof now === "string" ? now : now.toISOString())}::timestamptz`;
+  const range = rangeLevelOf(scheme);
+  const { beside, root, partitions, versionNum } = await readTreeWith<
+    Omit<Member, keyof Partition>,
+    Readonly<Record<string, readonly unknown[]>>
+  >(db, scheme, {
+    columns: COLUMNS,
+    joins: `left join pg_catalog.pg_description as mark on mark.objoid = c.oid and mark.objsubid = 0
+    and mark.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and mark.description like ${literal(`${likeText(markOf(scheme))}%`)}`,
+    beside: {
+      detached: detachedSql(scheme, moment, graceDays),
+      missingIndexes: MISSING_INDEXES,
+      moment: `select pg_catalog.to_char(${moment} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as now`,
+      ...(range === undefined || isNumeric(scheme)
+        ? {}
+        : {
+            calendars: cadencesOf(scheme)
+              .map((cadence) =>
+                calendarSql(scheme, range.dimension, cadence, moment, dropEmptyAfter),
+              )
+              .join(" union all "),
+          }),
+    },
+  });
+  const [clock] = (beside["moment"] ?? []) as readonly { readonly now: string }[];
+  return {
+    scheme,
+    root,
+    partitions,
+    calendars: (beside["calendars"] ?? []) as readonly Calendar[],
+    detached: (beside["detached"] ?? []) as readonly Detached[],
+    missingIndexes: (beside["missingIndexes"] ?? []) as readonly MissingIndex[],
+    versionNum,
+    now: clock?.now ?? "",
+  };
+}
+
+/** Whether the partitions of a scheme hide their rows from everybody: those of a root with policies do. */
+export function closesPartitions({ table }: Scheme): boolean {
+  const { enableRLS, policies } = getTableConfig(table);
+  return enableRLS || policies.length > 0;
+}
+
+/** Whether a scheme cuts numbers, which no clock moves. */
+export function isNumeric(scheme: Scheme): boolean {
+  const range = rangeLevelOf(scheme);
+  return typeof range?.dimension.every === "number";
+}
+
+const COLUMNS = `,
+    case when c.relkind = 'r' then pg_catalog.pg_relation_size(c.oid) > 0 end as holds,
+    c.reltuples as "analyzedRows", pg_catalog.pg_stat_get_mod_since_analyze(c.oid) as "changedRows",
+    pg_catalog.substring(mark.description, ' since (\\S+)$') as "markedAt",
+    c.relrowsecurity and c.relforcerowsecurity as closed,
+    case when c.relacl is null then '[]'::json else (
+      select coalesce(pg_catalog.json_agg(distinct coalesce(r.rolname, '')), '[]'::json)
+      from pg_catalog.aclexplode(c.relacl) as a left join pg_catalog.pg_roles as r on r.oid = a.grantee
+      where a.grantee <> c.relowner) end as grantees`;
+
+// A parent's index is valid only while every partition has its own (15 to 18): the others need no look.
+const MISSING_INDEXES = `select t.parent::bigint as parent, t.oid::bigint as child, ic.relname as index, pi.indisunique as unique,
+    pg_catalog.substring(pg_catalog.pg_get_indexdef(pi.indexrelid), pg_catalog.length(pg_catalog.format('CREATE %sINDEX %I ON ONLY %I.%I ',
+      case when pi.indisunique then 'UNIQUE ' else '' end, ic.relname, n.nspname, pc.relname)) + 1) as using,
+    (select k.contype from pg_catalog.pg_constraint as k where k.conindid = pi.indexrelid and k.contype in ('p', 'u')) as constraint,
+    coalesce((select pg_catalog.json_agg(pg_catalog.json_build_object('name', oc.relname, 'valid', oi.indisvalid))
+      from pg_catalog.pg_index as oi join pg_catalog.pg_class as oc on oc.oid = oi.indexrelid
+      where oi.indrelid = t.oid and not oc.relispartition), '[]'::json) as own
+  from tree as t
+  join pg_catalog.pg_index as pi on pi.indrelid = t.parent and not pi.indisvalid and pi.indislive
+  join pg_catalog.pg_class as ic on ic.oid = pi.indexrelid
+  join pg_catalog.pg_class as pc on pc.oid = pi.indrelid
+  join pg_catalog.pg_namespace as n on n.oid = pc.relnamespace
+  where not t.pending and not exists (
+    select from pg_catalog.pg_inherits as h join pg_catalog.pg_index as ci on ci.indexrelid = h.inhrelid
+    where h.inhparent = pi.indexrelid and ci.indrelid = t.oid)
+  order by t.level, ic.relname, t.oid`;
+
+function detachedSql(scheme: Scheme, moment: string, graceDays: number): string {
+  const mark = markOf(scheme);
+  return `select n.nspname as schema, c.relname as name, m.at as "markedAt",
+    m.at::timestamptz + ${Number(graceDays)} * interval '1 day' <= ${moment} as due,
+    ${foreignKeysSql("c.oid")} as "foreignKeys",
+    coalesce((with recursive below (oid, level) as (
+        select i.inhrelid, 1 from pg_catalog.pg_inherits as i where i.inhparent = c.oid
+        union all select i.inhrelid, b.level + 1 from below as b join pg_catalog.pg_inherits as i on i.inhparent = b.oid)
+      select pg_catalog.json_agg(pg_catalog.json_build_object('schema', bn.nspname, 'name', bc.relname) order by b.level desc, bc.relname)
+      from below as b join pg_catalog.pg_class as bc on bc.oid = b.oid join pg_catalog.pg_namespace as bn on bn.oid = bc.relnamespace
+    ), '[]'::json) as below
+  from pg_catalog.pg_description as d
+  join pg_catalog.pg_class as c on c.oid = d.objoid and c.relkind in ('r', 'p') and not c.relispartition
+  join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+  cross join lateral (select pg_catalog.substring(d.description, ' since (\\S+)$') as at) as m
+  where d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objsubid = 0
+    and d.description like ${literal(`${likeText(mark)}%`)} and m.at is not null
+  order by m.at, n.nspname, c.relname`;
+}
+
+/** The foreign keys of a table as JSON, without those that another of its own stands for (18: to partitioned tables). */
+export function foreignKeysSql(oid: string): string {
+  return `coalesce((
+    select pg_catalog.json_agg(pg_catalog.json_build_object('name', k.conname, 'schema', rn.nspname, 'table', rc.relname) order by k.conname)
+    from pg_catalog.pg_constraint as k
+    join pg_catalog.pg_class as rc on rc.oid = k.confrelid join pg_catalog.pg_namespace as rn on rn.oid = rc.relnamespace
+    where k.conrelid = ${oid} and k.contype = 'f'
+      and not exists (select from pg_catalog.pg_constraint as up where up.oid = k.conparentid and up.conrelid = k.conrelid)
+  ), '[]'::json)`;
+}
+
+/** A text for LIKE that means itself. */
+function likeText(text: string): string {
+  return text.replaceAll(/[\\%_]/g, (each) => `\\${each}`);
+}
+
+/** The relation of a member, quoted. */
+export function nameOf({
+  schema,
+  name,
+}: {
+  readonly schema: string;
+  readonly name: string;
+}): string {
+  return qualified(schema, name);
+}
+
+/** The name of the scheme's table, quoted. */
+export function rootName(scheme: Scheme): string {
+  const { schema, table } = namesOf(scheme);
+  return qualified(schema, table);
+}
