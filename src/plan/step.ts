@@ -16,6 +16,8 @@ export interface Lock extends RelationName {
   readonly mode: LockMode;
   /** Also on every partition and inheritance child below it, down to the leaves. */
   readonly partitions?: true;
+  /** False where the statement reads and writes no rows, so that a weak lock on the table is none on its indexes. @default true */
+  readonly indexes?: false;
 }
 
 /** Where the transaction of a statement begins and ends. */

@@ -69,7 +69,9 @@ export interface LockBudget {
 
 /** Counts the locks that declared locks come to. */
 export async function readLockBudget(db: Queryable, locks: readonly Lock[]): Promise<LockBudget> {
-  const withIndexes = locks.filter(({ mode }) => lockRank(mode) <= lockRank("rowExclusive"));
+  const withIndexes = locks.filter(
+    ({ mode, indexes }) => indexes !== false && lockRank(mode) <= lockRank("rowExclusive"),
+  );
   const none: Lock = { schema: "", name: "", mode: "accessShare" };
   const [row] = await db.query<{ json: string }>(
     `SELECT pg_catalog.json_build_object(

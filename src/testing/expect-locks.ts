@@ -4,7 +4,7 @@ import { UnderpinError } from "../errors.ts";
 import { lockRank, type LockMode } from "../plan/lock.ts";
 import { undoActions } from "../plan/reverse.ts";
 import { segment } from "../plan/segment.ts";
-import type { Lock, Plan } from "../plan/step.ts";
+import type { Lock, Plan, TransactionRule } from "../plan/step.ts";
 import { backwardAction, createsOf, forwardAction, locksOf, type Action } from "../run/action.ts";
 import { apply } from "../run/apply.ts";
 import { marker } from "../run/context.ts";
@@ -54,12 +54,17 @@ export async function expectLocks(
       report.steps.filter(({ state }) => state !== "skipped").map(({ id }) => id),
     );
     const left = plan.steps.filter(({ id }) => ran.has(id));
-    const actions =
+    const actions: readonly Placed[] =
       direction === "apply"
         ? left.flatMap((step) =>
-            step.kind === "sql" || step.kind === "check" ? [forwardAction(step)] : [],
+            step.kind === "sql" || step.kind === "check"
+              ? [{ action: forwardAction(step), transaction: step.transaction }]
+              : [],
           )
-        : undoActions(left).map(backwardAction);
+        : undoActions(left).map((undone) => ({
+            action: backwardAction(undone),
+            transaction: undone.transaction,
+          }));
     for (const found of await compare(inner, plan, actions, meter)) {
       if (found.measured !== undefined)
         steps.push({ step: found.step, direction, locks: found.measured });
@@ -68,6 +73,12 @@ export async function expectLocks(
   }
   if (problems.length > 0) throw failed(plan, problems);
   return steps;
+}
+
+/** An action, and where its transaction begins and ends. */
+interface Placed {
+  readonly action: Action;
+  readonly transaction: TransactionRule;
 }
 
 interface Found {
@@ -79,16 +90,11 @@ interface Found {
 async function compare(
   db: Queryable,
   { name: planName }: Plan,
-  actions: readonly Action[],
+  actions: readonly Placed[],
   { measured }: LockMeter,
 ): Promise<readonly Found[]> {
   const found: Found[] = [];
-  const segmentable = actions.map((action) => ({
-    action,
-    kind: "sql" as const,
-    transaction:
-      action.work.kind === "statement" ? action.work.statement.transaction : ("inside" as const),
-  }));
+  const segmentable = actions.map((placed) => ({ ...placed, kind: "sql" as const }));
   for (const { steps } of segment(segmentable)) {
     // A transaction keeps the locks of the steps before.
     const locks: Lock[] = [];

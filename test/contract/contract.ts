@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readFacts, type Facts } from "../../src/catalog/read-facts.ts";
 import { toExecutor } from "../../src/executor/connect.ts";
 import type { Executor } from "../../src/executor/executor.ts";
 import type { Plan } from "../../src/plan/step.ts";
@@ -22,7 +23,9 @@ export interface ContractSubject {
   readonly name: string;
   /** Creates the tables, with rows. The schema is there, and its owner runs it. */
   readonly setup: (names: ContractNames) => string;
-  readonly plan: (names: ContractNames) => Plan;
+  readonly plan: (names: ContractNames, facts: Facts) => Plan;
+  /** It reads or writes rows: the owner under FORCE has a policy for them all. */
+  readonly rows?: true;
   /** Adds one row after the plan was applied: it must survive the undo. */
   readonly insert: (names: ContractNames) => string;
   readonly options?: RunOptions;
@@ -52,12 +55,12 @@ export function contract(subject: ContractSubject): void {
 }
 
 function obeys(
-  { setup, plan, insert, options = {} }: ContractSubject,
+  { setup, plan, insert, options = {}, rows }: ContractSubject,
   engine: TestEngine,
   names: ContractNames,
   login: Login,
 ): void {
-  const made = plan(names);
+  let made: Plan;
   let admin: Executor;
   let db: Executor;
 
@@ -68,7 +71,8 @@ function obeys(
     await admin.query(`CREATE SCHEMA ${ident(names.schema)}`);
     db = login === "a superuser" ? admin : await asOwner(engine, admin, names);
     await db.query(setup(names));
-    if (login === "an owner under FORCE") await force(db, names);
+    if (login === "an owner under FORCE") await force(db, names, rows === true);
+    made = plan(names, await readFacts(db, { schemas: [names.schema] }));
   });
 
   afterAll(async () => {
@@ -138,7 +142,7 @@ async function setOwner(admin: Executor): Promise<void> {
 }
 
 /** Row security that applies to the owner too, with a policy for somebody else only. */
-async function force(db: Executor, { schema }: ContractNames): Promise<void> {
+async function force(db: Executor, { schema }: ContractNames, ownerToo: boolean): Promise<void> {
   const tables = await db.query<{ name: string }>(
     `SELECT c.relname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname = $1::text AND c.relkind IN ('r', 'p')`,
@@ -149,5 +153,7 @@ async function force(db: Executor, { schema }: ContractNames): Promise<void> {
     await db.query(`ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY`);
     await db.query(`ALTER TABLE ${table} FORCE ROW LEVEL SECURITY`);
     await db.query(`CREATE POLICY somebody ON ${table} TO pg_monitor USING (true)`);
+    if (ownerToo)
+      await db.query(`CREATE POLICY everything ON ${table} TO CURRENT_USER USING (true)`);
   }
 }

@@ -17,6 +17,20 @@ const partitioned = ({ schema, table, column }: ContractNames) => `
     FOR VALUES FROM (100) TO (10000);
   INSERT INTO ${qualified(schema, table)} SELECT g, 'x' || g FROM generate_series(1, 200) g`;
 
+/** 21 partitioned tables below the root, and leaves below the first and the last of them. */
+const manyPartitions = ({ schema, table, column }: ContractNames) => `
+  CREATE TABLE ${qualified(schema, table)} (id integer, ${ident(column)} text, PRIMARY KEY (id))
+    PARTITION BY RANGE (id);
+  ${Array.from({ length: 21 }, (_, n) => {
+    const [node, leaf] = [`${table}_${n}`, `${table}_${n}_all`];
+    const range =
+      n === 9 ? "FROM (9000) TO (10000)" : `FROM (${-n * 1000}) TO (${1000 - n * 1000})`;
+    return `CREATE TABLE ${qualified(schema, node)} PARTITION OF ${qualified(schema, table)}
+      FOR VALUES ${range} PARTITION BY HASH (id);
+    ${n === 0 || n === 9 ? `CREATE TABLE ${qualified(schema, leaf)} PARTITION OF ${qualified(schema, node)} FOR VALUES WITH (MODULUS 1, REMAINDER 0);` : ""}`;
+  }).join("\n")}
+  INSERT INTO ${qualified(schema, table)} SELECT g, 'x' || g FROM generate_series(1, 200) g`;
+
 const insert = ({ schema, table, column }: ContractNames) =>
   `INSERT INTO ${qualified(schema, table)} (id, ${ident(column)}) VALUES (9999, 'born during the change')`;
 
@@ -43,6 +57,30 @@ contract({
       parts: [{ on: { expression: `lower(${ident(column)})` }, order: "desc", nulls: "last" }],
       include: ["other"],
       where: `${ident(column)} IS NOT NULL`,
+    }),
+  insert,
+});
+
+contract({
+  name: "createIndex on partitions",
+  setup: partitioned,
+  plan: ({ schema, table, column }, facts) =>
+    createIndex({ facts, schema, table, parts: [column] }),
+  insert,
+});
+
+contract({
+  name: "createIndex on partitions, unique and with more of them than one commit takes",
+  setup: manyPartitions,
+  plan: ({ schema, table, column }, facts) =>
+    createIndex({
+      facts,
+      schema,
+      table,
+      name: "no two alike",
+      unique: true,
+      parts: ["id", { on: column, order: "desc" }],
+      where: "id > 0",
     }),
   insert,
 });
