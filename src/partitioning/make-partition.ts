@@ -5,6 +5,47 @@ import { literal } from "../sql/quote.ts";
 import { namesOf } from "./provision-names.ts";
 
 /**
+ * The function that names a partition: stem and tail where that is 63 bytes or less and free, else the stem cut, with a stable hash of the key.
+ *
+ * What is in its name nobody reads again: its bounds say what it holds.
+ */
+export function namePartition(scheme: Scheme): FunctionObject {
+  const { schema, name } = namesOf(scheme);
+  const relation = `pg_catalog.format('%I.%I', ${literal(schema)}, v_name)`;
+  return pgFunction({
+    schema,
+    name,
+    arguments: [
+      { name: "p_key", type: "text" },
+      { name: "p_stem", type: "text" },
+      { name: "p_tail", type: "text" },
+    ],
+    returns: "text",
+    language: "plpgsql",
+    volatility: "stable",
+    comment: "A name for a partition that is free. Its bounds, not its name, say what it holds.",
+    // A table is a type too: neither may be there under the name.
+    body: `
+DECLARE
+  v_name text := p_stem || p_tail;
+  v_hash text;
+BEGIN
+  FOR v_try IN 0 .. 9 LOOP
+    EXIT WHEN pg_catalog.octet_length(v_name) <= 63
+      AND pg_catalog.to_regclass(${relation}) IS NULL AND pg_catalog.to_regtype(${relation}) IS NULL;
+    v_hash := pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
+      p_key || CASE v_try WHEN 0 THEN '' ELSE '#' || v_try END, 'UTF8')), 'hex'), 8);
+    -- By character: a cut inside one is not a name.
+    SELECT pg_catalog.left(p_stem, pg_catalog.max(n)) || '_' || v_hash || p_tail INTO v_name
+    FROM pg_catalog.generate_series(1, pg_catalog.length(p_stem)) AS n
+    WHERE pg_catalog.octet_length(pg_catalog.left(p_stem, n)) <= 54 - pg_catalog.octet_length(p_tail);
+  END LOOP;
+  RETURN v_name;
+END`,
+  });
+}
+
+/**
  * The function that makes one table that is, or becomes, a partition.
  *
  * A partition of a reachable table is made by LIKE, detached, and attached by the caller once all below it is there: CREATE …
@@ -20,9 +61,7 @@ export function makePartition(scheme: Scheme): FunctionObject {
     name: make,
     arguments: [
       { name: "p_parent", type: "regclass" },
-      { name: "p_key", type: "text" },
-      { name: "p_stem", type: "text" },
-      { name: "p_tail", type: "text" },
+      { name: "p_name", type: "text" },
       { name: "p_bound", type: "text" },
       { name: "p_split", type: "text" },
       { name: "p_detached", type: "boolean" },
@@ -30,8 +69,7 @@ export function makePartition(scheme: Scheme): FunctionObject {
     returns: "regclass",
     language: "plpgsql",
     volatility: "volatile",
-    comment:
-      "Makes one partition under a name that is free. Its bounds, not its name, say what it holds.",
+    comment: "Makes one partition under a name that is free.",
     body: bodyOf(schema, enableRLS || policies.length > 0),
   });
 }
@@ -45,32 +83,18 @@ function bodyOf(schema: string, rowSecurity: boolean): string {
   const space = literal(schema);
   return `
 DECLARE
-  c_hash constant text := pg_catalog.left(pg_catalog.encode(
-    pg_catalog.sha256(pg_catalog.convert_to(p_key, 'UTF8')), 'hex'), 8);
-  v_name text := p_stem || p_tail;
   v_made regclass;
   v_owner oid;
   v_grantee oid;
 BEGIN
-  IF pg_catalog.octet_length(v_name) > 63 THEN
-    v_name := NULL;
-  ELSIF pg_catalog.to_regclass(pg_catalog.format('%I.%I', ${space}, v_name)) IS NOT NULL THEN
-    v_name := NULL;
-  END IF;
-  IF v_name IS NULL THEN
-    -- By character: a cut inside one is not a name.
-    SELECT pg_catalog.left(p_stem, pg_catalog.max(n)) || '_' || c_hash || p_tail INTO v_name
-    FROM pg_catalog.generate_series(1, pg_catalog.length(p_stem)) AS n
-    WHERE pg_catalog.octet_length(pg_catalog.left(p_stem, n)) <= 54 - pg_catalog.octet_length(p_tail);
-  END IF;
   IF p_detached THEN
     EXECUTE pg_catalog.format(
       'CREATE TABLE %I.%I (LIKE %s INCLUDING ALL EXCLUDING IDENTITY EXCLUDING COMMENTS EXCLUDING STATISTICS) %s',
-      ${space}, v_name, p_parent, p_split);
+      ${space}, p_name, p_parent, p_split);
   ELSE
-    EXECUTE pg_catalog.format('CREATE TABLE %I.%I PARTITION OF %s %s %s', ${space}, v_name, p_parent, p_bound, p_split);
+    EXECUTE pg_catalog.format('CREATE TABLE %I.%I PARTITION OF %s %s %s', ${space}, p_name, p_parent, p_bound, p_split);
   END IF;
-  v_made := pg_catalog.format('%I.%I', ${space}, v_name)::regclass;${rowSecurity ? CLOSE : ""}
+  v_made := pg_catalog.format('%I.%I', ${space}, p_name)::regclass;${rowSecurity ? CLOSE : ""}
   SELECT relowner INTO v_owner FROM pg_catalog.pg_class WHERE oid = p_parent;
   IF v_owner <> (SELECT relowner FROM pg_catalog.pg_class WHERE oid = v_made) THEN
     EXECUTE pg_catalog.format('ALTER TABLE %s OWNER TO %s', v_made, v_owner::regrole);

@@ -1,91 +1,164 @@
-import type { AnyPgColumn, AnyPgTable } from "drizzle-orm/pg-core";
-import type { Dimension, Interval, Scheme } from "../definition/scheme.ts";
+import { getTableColumns } from "drizzle-orm";
+import type { AnyPgColumn, AnyPgTable, PgColumn, PgTable } from "drizzle-orm/pg-core";
+import type {
+  Dimension,
+  HashDimension,
+  ListDimension,
+  RangeDimension,
+  Scheme,
+} from "../definition/scheme.ts";
 import { targetOf } from "../plan/target.ts";
+import { asText } from "./dimension-values.ts";
+import type {
+  Checked,
+  DimensionOf,
+  IsDimension,
+  IsRanged,
+  Parts,
+  RangeOptions,
+  SchemeOf,
+  SchemeOptions,
+} from "./partition-types.ts";
 
-declare const TABLE: unique symbol;
-
-/** A dimension that remembers, for the compiler alone, the column and its table. */
-export type DimensionOf<T extends string, C extends string> = Dimension & {
-  readonly column: C;
-  readonly [TABLE]?: T;
-};
-
-/** A column that may be a dimension: a NULL has no partition to go to, and no place in a primary key. */
-type DimensionColumn<T extends string, C extends string> = AnyPgColumn<{
-  tableName: T;
-  name: C;
-  notNull: true;
-}>;
-
-/** How a range of time is cut, and which partitions are kept ready. */
-export interface RangeOptions {
-  readonly every: Interval;
-  /** How many intervals after the present one are there before they begin. @default 3 */
-  readonly premake?: number;
-  /** After how long a partition may leave, as an interval of PostgreSQL. @default it stays */
-  readonly retain?: string;
+/** How the partitions of values are named, and whether other values have one. */
+export interface ListOptions {
+  /** What stands before the value in names: `prog` in `obs_prog_17`. @default the column's name without `_id` */
+  readonly label?: string;
+  /**
+   * A partition for the rows of all other values. While there is one, ATTACH of another takes ACCESS EXCLUSIVE on it and scans it, and is
+   * refused while it holds rows of the new one (15 and 18): drain it with `maintain`.
+   * @default false
+   */
+  readonly default?: boolean;
 }
-
-/** One partition for each value. */
-export function list<T extends string, C extends string>(
-  column: DimensionColumn<T, C>,
-  {
-    label = column.name.replace(/_id$/, ""),
-  }: {
-    /** What stands before the value in names: `prog` in `obs_prog_17`. @default the column's name without `_id` */
-    readonly label?: string;
-  } = {},
-): DimensionOf<T, C> {
-  return { strategy: "list", column: nameOf(column), label };
-}
-
-/** One partition for each interval of time. */
-export function range<T extends string, C extends string>(
-  column: DimensionColumn<T, C>,
-  { every, premake = 3, retain }: RangeOptions,
-): DimensionOf<T, C> {
-  return { strategy: "range", column: nameOf(column), every, premake, retain: retain ?? null };
-}
-
-/** A fixed number of partitions. */
-export function hash<T extends string, C extends string>(
-  column: DimensionColumn<T, C>,
-  { modulus }: { readonly modulus: number },
-): DimensionOf<T, C> {
-  return { strategy: "hash", column: nameOf(column), modulus };
-}
-
-/** The names of the columns that are a primary key by themselves. */
-type InlineKeys<T extends AnyPgTable> = {
-  [K in keyof T["_"]["columns"]]: T["_"]["columns"][K]["_"] extends {
-    readonly isPrimaryKey: true;
-    readonly name: infer N extends string;
-  }
-    ? N
-    : never;
-}[keyof T["_"]["columns"]];
-
-/** An inline primary key holds one column, and every dimension has to be in it: no other column can be one. */
-type Allowed<T extends AnyPgTable> = [InlineKeys<T>] extends [never] ? string : InlineKeys<T>;
 
 /**
- * Says how a table is partitioned, outermost first. It reads no configuration of the table.
+ * One partition for each value.
  *
- * A primary key or unique constraint of a partitioned table holds every partition column (0A000 otherwise): a table with
- * `.primaryKey()` on another column is refused by the compiler.
+ * @example
+ * import { list, partitionBy } from "underpin/partitioning";
+ * import { pgTable, primaryKey, text } from "drizzle-orm/pg-core";
  *
- * Boundaries lie in UTC and names begin with the table's; another zone or prefix is `{ ...partitionBy(…), prefix: "obs" }`.
+ * const visits = pgTable("visits", { site: text().notNull(), id: text().notNull() }, (t) => [
+ *   primaryKey({ columns: [t.site, t.id] }),
+ * ]);
+ * partitionBy(visits, list(visits.site, { label: "at" })).dimensions[0].column; // "site"
  */
-export function partitionBy<T extends AnyPgTable>(
-  table: T,
-  ...dimensions: readonly [
-    DimensionOf<T["_"]["name"], Allowed<T>>,
-    ...DimensionOf<T["_"]["name"], Allowed<T>>[],
-  ]
-): Scheme {
-  return { table, dimensions, timeZone: "UTC", prefix: targetOf({ table }).name };
+export function list<C extends AnyPgColumn>(
+  column: C & IsDimension<C>,
+  options: ListOptions = {},
+): DimensionOf<C, ListDimension> {
+  const { label = column.name.replace(/_id$/, ""), default: others } = options;
+  return {
+    strategy: "list",
+    column: column.name,
+    label,
+    ...(others === true && { default: true }),
+  };
 }
 
-function nameOf<C extends string>(column: { readonly name: string; readonly _: { name: C } }): C {
-  return column.name as C;
+/**
+ * One partition for each interval: of time, of numbers, or of the time in uuids of version 7.
+ *
+ * @example
+ * import { partitionBy, range } from "underpin/partitioning";
+ * import { bigint, pgTable } from "drizzle-orm/pg-core";
+ *
+ * const events = pgTable("events", { id: bigint({ mode: "bigint" }).primaryKey() });
+ * partitionBy(events, range(events.id, { every: 1_000_000 })).dimensions.length; // 1
+ */
+export function range<C extends AnyPgColumn>(
+  column: C & IsDimension<C> & IsRanged<C>,
+  options: RangeOptions<C>,
+): DimensionOf<C, RangeDimension> {
+  const {
+    every,
+    premake = 3,
+    retain = null,
+    time,
+    default: others,
+  }: Partial<RangeDimension> = options as Partial<RangeDimension>;
+  return {
+    strategy: "range",
+    column: column.name,
+    every: every ?? "1 month",
+    premake,
+    retain,
+    ...(time !== undefined && { time }),
+    ...(others === true && { default: true }),
+  };
+}
+
+/**
+ * A fixed number of partitions.
+ *
+ * @example
+ * import { hash, partitionBy } from "underpin/partitioning";
+ * import { pgTable, uuid } from "drizzle-orm/pg-core";
+ *
+ * const carts = pgTable("carts", { id: uuid().primaryKey() });
+ * partitionBy(carts, hash(carts.id, { modulus: 8 })).prefix; // "carts"
+ */
+export function hash<C extends AnyPgColumn>(
+  column: C & IsDimension<C>,
+  { modulus }: { readonly modulus: number },
+): DimensionOf<C, HashDimension> {
+  return { strategy: "hash", column: column.name, modulus };
+}
+
+/**
+ * Says how a table is partitioned, outermost first; last may stand how partitions are named and which values are cut otherwise.
+ *
+ * A primary key or unique constraint of a partitioned table holds every partition column (0A000 otherwise): a table with
+ * `.primaryKey()` on another column is refused by the compiler, other keys by `defineDatabase`.
+ *
+ * @example
+ * import { list, partitionBy, range } from "underpin/partitioning";
+ * import { pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
+ *
+ * const readings = pgTable(
+ *   "readings",
+ *   { siteId: text("site_id").notNull(), at: timestamp({ withTimezone: true }).notNull() },
+ *   (t) => [primaryKey({ columns: [t.siteId, t.at] })],
+ * );
+ * const scheme = partitionBy(
+ *   readings,
+ *   list(readings.siteId),
+ *   range(readings.at, { every: "1 month" }),
+ *   { prefix: "read", overrides: [{ values: { siteId: "s1" }, every: "1 week", premake: 8 }] },
+ * );
+ * scheme.prefix; // "read"
+ */
+export function partitionBy<T extends AnyPgTable, const P extends Parts>(
+  table: T,
+  ...parts: P & Checked<T, P>
+): SchemeOf<T, P> {
+  const all: readonly (Dimension | SchemeOptions)[] = parts;
+  const [first, ...more] = all.filter((part): part is Dimension => "strategy" in part);
+  const options = all.find((part): part is SchemeOptions => !("strategy" in part)) ?? {};
+  const { timeZone = "UTC", prefix = targetOf({ table }).name, overrides, executeTo } = options;
+  const scheme: Scheme = {
+    table,
+    dimensions: [first as Dimension, ...more],
+    timeZone,
+    prefix,
+    ...(executeTo !== undefined && { executeTo }),
+    ...(overrides !== undefined && {
+      overrides: overrides.map(({ values, ...override }) => ({
+        ...override,
+        values: byColumn(table, values),
+      })),
+    }),
+  };
+  return scheme as SchemeOf<T, P>;
+}
+
+/** Values under the names of columns, as PostgreSQL writes them. */
+function byColumn(table: PgTable, values: object): Readonly<Record<string, string>> {
+  const columns: Readonly<Record<string, PgColumn>> = getTableColumns(table);
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([key, value]): [string, string][] =>
+      value === undefined ? [] : [[columns[key]?.name ?? key, asText(columns[key], value)]],
+    ),
+  );
 }

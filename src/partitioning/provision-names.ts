@@ -8,8 +8,12 @@ export interface SchemeNames {
   readonly table: string;
   /** The function that makes the partitions of one set of values. */
   readonly provision: string;
+  /** The function that says which of them are there. */
+  readonly survey: string;
   /** The function that makes one partition, which {@link provision} calls. */
   readonly make: string;
+  /** The function that finds a free name for it. */
+  readonly name: string;
 }
 
 /** The names of a scheme's table and functions. */
@@ -19,6 +23,8 @@ export function namesOf({ table }: Scheme): SchemeNames {
     schema,
     table: name,
     provision: shorten(`provision_${name}`),
+    survey: shorten(`survey_${name}`),
     make: shorten(`make_partition_of_${name}`),
+    name: shorten(`name_partition_of_${name}`),
   };
 }

@@ -2,17 +2,12 @@ import { getTableConfig } from "drizzle-orm/pg-core";
 import { namedPath, partPath } from "../catalog/path.ts";
 import type { Scheme } from "../definition/scheme.ts";
 import { databaseObject, type DatabaseObject } from "../objects/object.ts";
-import { pgFunction, type FunctionArgument, type FunctionObject } from "../objects/pg-function.ts";
+import { pgFunction, type FunctionObject } from "../objects/pg-function.ts";
 import { ident, qualified } from "../sql/quote.ts";
-import { makePartition } from "./make-partition.ts";
-import {
-  argumentOf,
-  hasRange,
-  LEAVES_PER_COMMIT,
-  provisionBody,
-  typeOf,
-} from "./provision-body.ts";
+import { makePartition, namePartition } from "./make-partition.ts";
+import { LEAVES_PER_COMMIT, provisionBody, SURVEY_COLUMNS, surveyBody } from "./provision-body.ts";
 import { namesOf } from "./provision-names.ts";
+import { schemeArguments } from "./scheme-columns.ts";
 
 /**
  * What a scheme needs in the database: the functions that make its partitions, and where no value has to be known, the first partitions
@@ -23,7 +18,7 @@ import { namesOf } from "./provision-names.ts";
  */
 export function schemeObjects(scheme: Scheme): readonly DatabaseObject[] {
   const provision = provisionFunction(scheme);
-  const objects = [makePartition(scheme), provision];
+  const objects = [namePartition(scheme), makePartition(scheme), provision, surveyFunction(scheme)];
   return scheme.dimensions.some(({ strategy }) => strategy === "list")
     ? objects
     : [...objects, firstPartitions(scheme, provision)];
@@ -39,35 +34,45 @@ export function schemeObjects(scheme: Scheme): readonly DatabaseObject[] {
  */
 export function provisionFunction(scheme: Scheme): FunctionObject {
   const { schema, table, provision } = namesOf(scheme);
-  const values = scheme.dimensions
-    .filter(({ strategy }) => strategy === "list")
-    .map(
-      (dimension): FunctionArgument => ({
-        name: argumentOf(dimension.column),
-        type: typeOf(scheme, dimension),
-      }),
-    );
-  const window: readonly FunctionArgument[] = hasRange(scheme)
-    ? [
-        { name: "p_from", type: "timestamptz", default: "now()" },
-        { name: "p_until", type: "timestamptz", default: "NULL" },
-      ]
-    : [];
-  const { executeTo = [] } = scheme;
   return pgFunction({
+    ...forCallers(scheme),
     schema,
     name: provision,
-    ...(executeTo.length === 0 ? {} : { security: "definer" as const, executeTo }),
-    dependsOn: executeTo.map((role) => `role ${ident(role)}`),
-    arguments: [...values, ...window],
     returns: "integer",
-    language: "plpgsql",
     volatility: "volatile",
-    // Bounds are printed and read again in them.
-    settings: { datestyle: "ISO, YMD", timezone: "UTC" },
     comment: `Makes the partitions of ${table} that are missing, those of at most ${LEAVES_PER_COMMIT} intervals, and returns how many it made.`,
     body: provisionBody(scheme),
   });
+}
+
+/**
+ * `survey_<table>(value, …, p_from, p_until)`: what of the same is there and what is missing, from the root down; a missing partition with the
+ * name that it would get now. It makes nothing and locks nothing.
+ */
+function surveyFunction(scheme: Scheme): FunctionObject {
+  const { schema, table, survey } = namesOf(scheme);
+  return pgFunction({
+    ...forCallers(scheme),
+    schema,
+    name: survey,
+    returns: SURVEY_COLUMNS,
+    volatility: "stable",
+    comment: `Says which partitions of ${table} are there and which are missing, and makes none.`,
+    body: surveyBody(scheme),
+  });
+}
+
+/** What the two functions have in common. */
+function forCallers(scheme: Scheme) {
+  const { executeTo = [] } = scheme;
+  return {
+    ...(executeTo.length === 0 ? {} : { security: "definer" as const, executeTo }),
+    dependsOn: executeTo.map((role) => `role ${ident(role)}`),
+    arguments: schemeArguments(scheme),
+    language: "plpgsql",
+    // Bounds are printed and read again in them.
+    settings: { datestyle: "ISO, YMD", timezone: "UTC" },
+  } as const;
 }
 
 function firstPartitions(scheme: Scheme, provision: FunctionObject): DatabaseObject {
@@ -83,7 +88,7 @@ function firstPartitions(scheme: Scheme, provision: FunctionObject): DatabaseObj
   return databaseObject({
     kind: "partition",
     id: partPath("first partitions", scheme.prefix, path),
-    create: Array.from({ length: hasRange(scheme) ? calls : 1 }, () => call).join(";\n"),
+    create: Array.from({ length: calls }, () => call).join(";\n"),
     dependsOn: [path, provision.id],
     within: path,
     locks: [{ schema, name: table, mode: "shareUpdateExclusive" }],
