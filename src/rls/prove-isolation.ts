@@ -5,6 +5,7 @@ import type { Queryable } from "../executor/executor.ts";
 import { ident, literal } from "../sql/quote.ts";
 import { readProofCatalog } from "./proof/catalog.ts";
 import { leftoverCells } from "./proof/context-cells.ts";
+import { POSTURE_FUNCTIONS } from "./proof/declared-policies.ts";
 import { planCells, type CellPlan } from "./proof/plan-cells.ts";
 import { judgeCells } from "./proof/judge.ts";
 import { modelOf, schemasOf } from "./proof/model.ts";
@@ -142,7 +143,7 @@ async function prepare(db: Queryable, definition: Definition): Promise<string> {
     });
   const path = [...schemasOf(definition), "public", "extensions"].map(ident).join(", ");
   await prepareRunner(db);
-  await db.query(`${INSERT};
+  await db.query(`${[INSERT, ...POSTURE_FUNCTIONS].join(";\n")};
     SET LOCAL search_path TO ${path};
     SET LOCAL lc_messages TO ${literal("C").trim()};
     SET LOCAL session_replication_role TO replica;

@@ -16,8 +16,11 @@ export interface Combinations {
 
 type SamplesOf = (column: ColumnFact) => readonly (string | undefined)[];
 
-/** How many combinations are tried for one table's checks. */
-const LIMIT = 30_000;
+/** How many combinations are tried for the checks of one group of columns, and how many where none of those passes. */
+const FEW = 5_000;
+const MANY = 30_000;
+/** How many of those that pass are used. */
+const MOST = 40;
 
 /**
  * Finds values that pass the checks of a table: whatever a check says, PostgreSQL itself is asked, about all combinations of some likely values for
@@ -34,11 +37,19 @@ export async function passingCombinations(
   const groups = tables.flatMap((table) =>
     groupsOf(table, given.get(table.sql) ?? new Set()).map((group) => ({ table, ...group })),
   );
-  const answers = await ask(
-    db,
-    groups.map((group) => searchFor(group, types, samplesOf)),
-    [{ role: null, settings: [] }],
+  const search = (list: readonly Group[], limit: number) =>
+    ask(
+      db,
+      list.map((group) => searchFor(group, types, samplesOf, limit)),
+      [{ role: null, settings: [] }],
+    );
+  const answers = [...(await search(groups, FEW))];
+  const without = groups.flatMap((_, at) => (answers[at] === NONE ? [at] : []));
+  const again = await search(
+    without.flatMap((at) => groups[at] ?? []),
+    MANY,
   );
+  without.forEach((at, index) => (answers[at] = again[index] ?? NONE));
   const found = new Map<string, Combinations[]>();
   groups.forEach(({ table, columns, checks }, at) => {
     const answer = answers[at] ?? "";
@@ -61,11 +72,15 @@ interface Group {
   readonly checks: readonly ConstraintFact[];
 }
 
+/** The answer where nothing passes. */
+const NONE = "ok ";
+
 /** The question which combinations pass. One that fails on a value (a cast in a check) is left to the caller. */
 function searchFor(
   { table, columns, checks }: Group,
   types: TypeNames,
   samplesOf: SamplesOf,
+  limit: number,
 ): Question {
   const facts = columns
     .map((name) => table.columns.find((each) => each.name === name))
@@ -73,6 +88,7 @@ function searchFor(
   const expressions = checks.map(({ expression }) => expression ?? "true");
   const lists = fitted(
     facts.map((column) => candidates(column, expressions, types, samplesOf(column))),
+    limit,
   );
   const from = facts.map((column, at) => {
     const list = (lists[at] ?? [null]).map((each) => `(${value(each)})`).join(", ");
@@ -95,15 +111,24 @@ function varied(
   passing: readonly (readonly (string | null)[])[],
 ): readonly (readonly (string | null)[])[] {
   const rest = [...passing];
-  const seen = new Set<string>();
+  const seen: Set<string | null>[] = [];
   const ordered: (readonly (string | null)[])[] = [];
-  const fresh = (list: readonly (string | null)[]) =>
-    list.filter((each, at) => !seen.has(JSON.stringify([at, each]))).length;
-  while (rest.length > 0 && ordered.length < 40) {
-    const best = rest.reduce((a, b) => (fresh(b) > fresh(a) ? b : a));
-    rest.splice(rest.indexOf(best), 1);
-    ordered.push(best);
-    best.forEach((each, at) => seen.add(JSON.stringify([at, each])));
+  const fresh = (list: readonly (string | null)[]) => {
+    let count = 0;
+    list.forEach((each, at) => {
+      if (seen[at]?.has(each) !== true) count += 1;
+    });
+    return count;
+  };
+  while (rest.length > 0 && ordered.length < MOST) {
+    const counts = rest.map(fresh);
+    const most = Math.max(...counts);
+    // Where none brings anything they stay as they are.
+    if (most === 0) return [...ordered, ...rest.slice(0, MOST - ordered.length)];
+    for (const best of rest.splice(counts.indexOf(most), 1)) {
+      ordered.push(best);
+      best.forEach((each, at) => (seen[at] ??= new Set()).add(each));
+    }
   }
   return ordered;
 }
@@ -155,9 +180,10 @@ function groupsOf(
 /** Lists cut, the longest first, until all their combinations are few enough. */
 function fitted(
   lists: readonly (readonly (string | null)[])[],
+  limit: number,
 ): readonly (readonly (string | null)[])[] {
   const cut = lists.map((list) => (list.length === 0 ? [null] : [...list]));
-  while (cut.reduce((product, list) => product * list.length, 1) > LIMIT) {
+  while (cut.reduce((product, list) => product * list.length, 1) > limit) {
     const longest = cut.reduce((a, b) => (b.length > a.length ? b : a));
     if (longest.length <= 2) break;
     // NULL stands last and stays.

@@ -20,76 +20,77 @@ export function controlCells(
   add: (asker: Asker) => number,
 ): readonly PlannedCell[] {
   const as = add({ role: access.migratorRole, settings: [] });
-  return model.tables
-    .filter((table) => table.access?.schema === access.schema)
-    .flatMap((table): PlannedCell[] => {
-      const rows = rowsOf(world, table);
-      const [first] = rows;
-      const all = listed(rows.map(({ key }) => key));
-      const common = {
-        persona: "control",
-        object: table.path,
-        context: "any",
-        denies: false,
-      } as const;
-      if (first === undefined) return [];
-      return [
-        {
-          ...common,
-          command: "select",
-          expected: "all rows",
-          judge: oneOf(all),
-          question: { sql: selectKeys(table), as, kind: "rows" },
+  const own = model.tables.filter((table) => table.access?.schema === access.schema);
+  // One statement for all: each makes new files for its table and its indexes, and with CASCADE for all that point at it.
+  const truncate = `TRUNCATE ${own.map(({ sql }) => sql).join(", ")} CASCADE`;
+  return own.flatMap((table): PlannedCell[] => {
+    const rows = rowsOf(world, table);
+    const [first] = rows;
+    const all = listed(rows.map(({ key }) => key));
+    const common = {
+      persona: "control",
+      object: table.path,
+      context: "any",
+      denies: false,
+    } as const;
+    if (first === undefined) return [];
+    return [
+      {
+        ...common,
+        command: "select",
+        expected: "all rows",
+        judge: oneOf(all),
+        question: { sql: selectKeys(table), as, kind: "rows" },
+      },
+      {
+        ...common,
+        command: "insert",
+        expected: "inserted",
+        judge: oneOf("ok 1"),
+        question: {
+          sql: insertion(table, [first.values]),
+          as,
+          kind: "count",
+          before: removeRow(table, first),
         },
-        {
-          ...common,
-          command: "insert",
-          expected: "inserted",
-          judge: oneOf("ok 1"),
-          question: {
-            sql: insertion(table, [first.values]),
-            as,
-            kind: "count",
-            before: removeRow(table, first),
-          },
-        },
-        ...(table.touch === null
-          ? []
-          : [
-              {
-                ...common,
-                command: "update",
-                expected: "all rows",
-                judge: oneOf(all),
-                question: {
-                  sql: updateAll(table, table.touch, first.values[table.touch] ?? null),
-                  as,
-                  kind: "count" as const,
-                  after: changedKeys(table, horizon),
-                },
+      },
+      ...(table.touch === null
+        ? []
+        : [
+            {
+              ...common,
+              command: "update",
+              expected: "all rows",
+              judge: oneOf(all),
+              question: {
+                sql: updateAll(table, table.touch, first.values[table.touch] ?? null),
+                as,
+                kind: "count" as const,
+                after: changedKeys(table, horizon),
               },
-            ]),
-        {
-          ...common,
-          command: "delete",
-          expected: "all rows",
-          judge: oneOf("ok "),
-          question: {
-            sql: `DELETE FROM ${table.sql}`,
-            as,
-            kind: "count",
-            after: selectKeys(table),
-          },
+            },
+          ]),
+      {
+        ...common,
+        command: "delete",
+        expected: "all rows",
+        judge: oneOf("ok "),
+        question: {
+          sql: `DELETE FROM ${table.sql}`,
+          as,
+          kind: "count",
+          after: selectKeys(table),
         },
-        {
-          ...common,
-          command: "truncate",
-          expected: "done",
-          judge: oneOf("ok…"),
-          question: { sql: `TRUNCATE ${table.sql} CASCADE`, as: OWNER, kind: "count" },
-        },
-      ];
-    });
+      },
+      {
+        ...common,
+        command: "truncate",
+        expected: "done",
+        judge: oneOf("ok…"),
+        question: { sql: truncate, as: OWNER, kind: "count" },
+      },
+    ];
+  });
 }
 
 /** An owner that no policy names sees nothing; and changes nothing of what is append-only, with its triggers awake. */

@@ -24,8 +24,7 @@ export function policyMutations(model: ProofModel, table: ProvenTable): readonly
     const shows = (cell: PlannedCell) =>
       cell.object === table.path &&
       (cell.persona === "catalog" || (personas.has(cell.persona) && isAbout(cell, command)));
-    const first = ({ command: tried }: PlannedCell) =>
-      command === "all" || tried.startsWith(command);
+    const first = policy.as === "restrictive" ? FLOOR_FIRST : firstOf(command);
     const open = [
       policy.using === undefined ? "" : " USING (true)",
       policy.withCheck === undefined ? "" : " WITH CHECK (true)",
@@ -55,6 +54,7 @@ export function policyMutations(model: ProofModel, table: ProvenTable): readonly
               sql: `ALTER POLICY ${on} WITH CHECK (true)`,
               shows: (cell: PlannedCell) =>
                 shows(cell) && (cell.persona === "catalog" || MOVES.test(cell.command)),
+              first: policy.as === "restrictive" ? FLOOR_FIRST : WITHIN_FIRST,
             },
           ]
         : []),
@@ -76,6 +76,29 @@ export function policyMutations(model: ProofModel, table: ProvenTable): readonly
           ]),
     ];
   });
+}
+
+type Fits = (cell: PlannedCell) => boolean;
+
+/** A floor shows by what comes from or goes to another tenant: what inserts it is held by nothing else where a persona may insert. */
+const FLOOR_FIRST: readonly Fits[] = [
+  ({ command }) => command === "insert into another tenant",
+  ({ command }) => command.startsWith("select"),
+  ({ command }) => command === "update to another tenant",
+];
+
+/** What is checked besides the floor shows within the tenant. */
+const WITHIN_FIRST: readonly Fits[] = [
+  ({ command }) => command.endsWith(" to another's") || command === "insert for others",
+];
+
+/** The one policy of a role and command shows by the command itself: what is allowed no longer is, or what is hidden is there. */
+function firstOf(command: string): readonly Fits[] {
+  if (command === "all") return [];
+  return [
+    ({ command: tried, denies }) => tried === command && !(command === "insert" && denies),
+    ({ command: tried }) => tried.startsWith(command),
+  ];
 }
 
 /** Commands by which a row comes to where it was not. */
@@ -116,7 +139,7 @@ export function tableMutations(table: ProvenTable): readonly Mutation[] {
       ...at,
       title: "do not force row security",
       sql: `${change} NO FORCE ROW LEVEL SECURITY`,
-      first: isOwner,
+      first: [isOwner],
     },
     {
       ...at,
@@ -131,6 +154,8 @@ export function tableMutations(table: ProvenTable): readonly Mutation[] {
         all(cell) &&
         (cell.persona === "catalog" ||
           (cell.expected === "refused privilege" && cell.command === privilege.toLowerCase())),
+      // Given to everybody it is everybody's: no row security is asked by TRUNCATE.
+      ...(privilege === "TRUNCATE" ? { most: 1 } : {}),
     })),
     ...(table.rules?.appendOnly === true
       ? [
@@ -138,7 +163,7 @@ export function tableMutations(table: ProvenTable): readonly Mutation[] {
             ...at,
             title: "disable the triggers",
             sql: `${change} DISABLE TRIGGER USER`,
-            first: isOwner,
+            first: [isOwner],
           },
         ]
       : []),

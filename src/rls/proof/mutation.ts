@@ -7,8 +7,10 @@ export interface Mutation {
   readonly object: string;
   readonly sql: string;
   readonly shows: (cell: PlannedCell) => boolean;
-  /** Cells that are looked at before others. */
-  readonly first?: (cell: PlannedCell) => boolean;
+  /** Cells that are looked at before others, best first: whichever of these a cell meets is its place. */
+  readonly first?: readonly ((cell: PlannedCell) => boolean)[];
+  /** How many cells can say something that others cannot. @default 5 */
+  readonly most?: number;
 }
 
 /** Cells of a table. */

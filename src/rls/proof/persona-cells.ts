@@ -113,23 +113,36 @@ function eachFunctionOnce(
   });
 }
 
-/** Of each key the first choice that no check refuses. A duplicate is no refusal: it is what is looked for. */
+/** Of each key the first choice that no check refuses, asked one after another. A duplicate is no refusal: it is what is looked for. */
 async function possible(
   db: Queryable,
   choices: readonly (readonly Choice[])[],
   askers: readonly Asker[],
   tried: Set<string>,
 ): Promise<readonly PlannedCell[]> {
-  const controls = choices.map((list) => list.map(channelControls));
-  const answers = [...(await ask(db, controls.flat(2), askers))];
-  return controls.flatMap((list, at) => {
-    const fits = list.map((questions) =>
-      answers.splice(0, questions.length).every((answer) => /^(?:ok|error 23505)/.test(answer)),
-    );
-    const chosen = choices[at]?.[fits.indexOf(true)] ?? [];
-    const key = chosen[0]?.pair;
+  const chosen = new Map<readonly Choice[], Choice>();
+  for (let round = 0; ; round += 1) {
+    const open = choices.flatMap((list) => {
+      const choice = chosen.has(list) ? undefined : list[round];
+      return choice === undefined ? [] : [{ list, choice, controls: channelControls(choice) }];
+    });
+    if (open.length === 0) break;
+    const answers = [
+      ...(await ask(
+        db,
+        open.flatMap(({ controls }) => controls),
+        askers,
+      )),
+    ];
+    for (const { list, choice, controls } of open)
+      if (answers.splice(0, controls.length).every((answer) => /^(?:ok|error 23505)/.test(answer)))
+        chosen.set(list, choice);
+  }
+  return choices.flatMap((list) => {
+    const choice = chosen.get(list) ?? [];
+    const key = choice[0]?.pair;
     if (key !== undefined) tried.add(keyOf(key));
-    return chosen;
+    return choice;
   });
 }
 

@@ -1,14 +1,15 @@
 import type { Queryable } from "../../executor/executor.ts";
 import { ident } from "../../sql/quote.ts";
-import type { PlannedCell } from "./cell.ts";
+import { askerOf } from "./asker.ts";
+import { told, type PlannedCell } from "./cell.ts";
 import { withoutContext } from "./context-cells.ts";
 import { controlCells, ownerCells, STAND_IN } from "./control-cells.ts";
+import { declaredExpressions } from "./declared-policies.ts";
 import { chooseIdentities } from "./identities.ts";
 import type { ProofModel, ProvenTable } from "./model.ts";
 import { personaCells } from "./persona-cells.ts";
 import {
   accessFunctions,
-  declaredPolicies,
   functionPosture,
   partitionPosture,
   rolePosture,
@@ -41,7 +42,7 @@ export async function planCells(db: Queryable, model: ProofModel, world: World):
       ),
     ].join(";\n"),
   );
-  const declared = await ask(db, model.tables.map(declaredPolicies), askers);
+  const declared = await ask(db, model.tables.map(declaredExpressions), askers);
   const catalog = [
     ...model.tables.map((table, at) => tablePosture(model, table, declared[at] ?? "ok ")),
     ...model.tables.filter(({ isPartitioned }) => isPartitioned).map(partitionPosture),
@@ -54,14 +55,19 @@ export async function planCells(db: Queryable, model: ProofModel, world: World):
   const cells: PlannedCell[] = [];
   // Before anything sets the context in this session.
   const missing = model.definition.access.flatMap((access) =>
-    withoutContext(model, world, access, horizon, add, "missing"),
+    withoutContext(model, world, access, horizon, add, "missing").map((cell) => ({
+      cell,
+      empty: add(askerOf(access, { persona: cell.persona, tenant: null, user: null })),
+    })),
   );
   const answered = await ask(
     db,
-    missing.map(({ question }) => question),
+    missing.map(({ cell }) => cell.question),
     askers,
   );
-  cells.push(...missing.map((cell, at) => answeredBefore(cell, answered[at] ?? "")));
+  cells.push(
+    ...missing.map(({ cell, empty }, at) => answeredBefore(cell, answered[at] ?? "", empty)),
+  );
   for (const access of model.definition.access) {
     const identities = await chooseIdentities(db, model, world, access);
     const tried = new Set<string>();
@@ -94,12 +100,17 @@ export async function planCells(db: Queryable, model: ProofModel, world: World):
   };
 }
 
-/** A cell whose question cannot be asked again as it was: the answer is the one that was given then. */
-function answeredBefore(cell: PlannedCell, answer: string): PlannedCell {
+/**
+ * A cell whose question cannot be asked again as it was: the answer is the one that was given then. A setting that was there once is empty for the
+ * rest of the session, so that it is asked again as that.
+ */
+function answeredBefore(cell: PlannedCell, answer: string, empty: number): PlannedCell {
   const fault = cell.judge(answer);
   return {
     ...cell,
+    question: { ...cell.question, as: empty },
     judge: (again) => fault ?? cell.judge(again),
+    told: (again) => told(fault === null && cell.judge(again) !== null ? again : answer),
   };
 }
 

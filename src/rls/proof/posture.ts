@@ -1,12 +1,10 @@
-import { getTableConfig, type PgPolicy } from "drizzle-orm/pg-core";
 import { COMMANDS, type AccessData } from "../../definition/access.ts";
 import { ident, literal } from "../../sql/quote.ts";
-import { sqlText } from "../../sql/sql-text.ts";
 import { lookupFunction } from "../predicate.ts";
 import type { PlannedCell } from "./cell.ts";
 import { isGranted } from "./expected.ts";
-import { rolesOf, type ProofModel, type ProvenTable } from "./model.ts";
-import type { Question } from "./runner.ts";
+import { declaredShapes, type PolicyShape } from "./declared-policies.ts";
+import type { ProofModel, ProvenTable } from "./model.ts";
 
 /** What the catalog itself has to say: cells for what no row shows, or not to every persona. */
 
@@ -15,47 +13,10 @@ export const OWNER = 0;
 
 const text = (query: string) => literal(query).trim();
 
-/** A policy as a row of `pg_policy`. */
-interface PolicyShape {
-  readonly name: string;
-  readonly permissive: boolean;
-  readonly command: string;
-  readonly roles: readonly string[];
-  readonly using: string | null;
-  readonly check: string | null;
-}
-
-const SHAPE = `pg_catalog.json_build_object('name', p.polname, 'permissive', p.polpermissive, 'command', p.polcmd,
-  'roles', array(select case r when 0 then 'public' else pg_catalog.pg_get_userbyid(r) end from pg_catalog.unnest(p.polroles) as r order by 1),
-  'using', pg_catalog.pg_get_expr(p.polqual, p.polrelid), 'check', pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid))`;
-
-/** The question how PostgreSQL would write the declared policies of a table: it makes them beside those that are there. */
-export function declaredPolicies({ sql, table }: ProvenTable): Question {
-  const created = getTableConfig(table).policies.map((policy: PgPolicy, index) => {
-    const to = rolesOf(policy);
-    const clause = (word: string, expression: PgPolicy["using"]) =>
-      expression === undefined ? "" : ` ${word} (${sqlText(expression)})`;
-    return `CREATE POLICY ${ident(`underpin ${index} ${policy.name}`)} ON ${sql} AS ${policy.as ?? "permissive"} FOR ${policy.for ?? "all"}
-      TO ${to.map((role) => (role === "public" ? "PUBLIC" : ident(role))).join(", ")}${clause("USING", policy.using)}${clause("WITH CHECK", policy.withCheck)}`;
-  });
-  return {
-    as: OWNER,
-    kind: "rows",
-    before: created.length === 0 ? "SELECT 1" : created.join(";\n"),
-    sql: `SELECT pg_catalog.json_agg(${SHAPE})::text FROM pg_catalog.pg_policy AS p
-      WHERE p.polrelid = ${text(sql)}::pg_catalog.regclass AND p.polname LIKE 'underpin %'`,
-  };
-}
-
 /** A table's row security, policies and privileges, as they are declared and nothing more. */
 export function tablePosture(model: ProofModel, table: ProvenTable, declared: string): PlannedCell {
   const { accesses, staff } = partiesOf(model);
-  const policies = new Map(
-    (JSON.parse(declared.slice(3) || "[]") as PolicyShape[]).map((shape) => {
-      const name = shape.name.replace(/^underpin \d+ /, "");
-      return [name, JSON.stringify({ ...shape, name })];
-    }),
-  );
+  const policies = declaredShapes(table, declared);
   const expected = expectedPrivileges(table, accesses);
   return {
     persona: "catalog",
@@ -67,15 +28,11 @@ export function tablePosture(model: ProofModel, table: ProvenTable, declared: st
     question: {
       as: OWNER,
       kind: "rows",
-      sql: `SELECT pg_catalog.json_build_object('on', c.relrowsecurity, 'forced', c.relforcerowsecurity,
-        'policies', (SELECT pg_catalog.json_agg(${SHAPE} ORDER BY p.polname) FROM pg_catalog.pg_policy AS p WHERE p.polrelid = c.oid),
-        'privileges', (SELECT pg_catalog.json_agg(DISTINCT pg_catalog.concat_ws(' ', case a.grantee when 0 then 'public' else pg_catalog.pg_get_userbyid(a.grantee) end, a.privilege_type))
-          FROM (SELECT c.relacl AS acl UNION ALL SELECT x.attacl FROM pg_catalog.pg_attribute AS x WHERE x.attrelid = c.oid AND x.attacl IS NOT NULL) AS l
-          CROSS JOIN LATERAL pg_catalog.aclexplode(l.acl) AS a WHERE a.grantee <> c.relowner))::text
-        FROM pg_catalog.pg_class AS c WHERE c.oid = ${text(table.sql)}::pg_catalog.regclass`,
+      sql: `SELECT pg_temp.underpin_posture(${text(table.sql)}::pg_catalog.regclass)`,
     },
     judge(answer) {
       if (!answer.startsWith("ok ")) return answer;
+      if (policies === undefined) return `what is declared cannot be written: ${declared}`;
       const found = JSON.parse(answer.slice(3)) as {
         on: boolean;
         forced: boolean;
@@ -89,7 +46,9 @@ export function tablePosture(model: ProofModel, table: ProvenTable, declared: st
         ...[...policies].flatMap(([name, shape]) => {
           const each = there.get(name);
           if (each === undefined) return [`the policy ${name} is missing`];
-          return JSON.stringify(each) === shape ? [] : [`the policy ${name} is not as declared`];
+          return JSON.stringify(each) === JSON.stringify(shape)
+            ? []
+            : [`the policy ${name} is not as declared`];
         }),
         ...[...there.values()]
           .filter(

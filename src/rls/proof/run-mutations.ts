@@ -1,5 +1,5 @@
 import type { Queryable } from "../../executor/executor.ts";
-import { told } from "./cell.ts";
+import { told, type PlannedCell } from "./cell.ts";
 import type { Mutation } from "./mutation.ts";
 import type { CellPlan } from "./plan-cells.ts";
 import type { Cell, MutationResult } from "./proof.ts";
@@ -24,16 +24,19 @@ export async function runMutations(
   const usable = plan.cells
     .map((cell, at) => ({ cell, at }))
     .filter(({ at }) => cells[at]?.status === "held" || cells[at]?.status === "vacuous");
-  const changes = mutations.map(({ sql, shows, first }) => {
+  const changes = mutations.map(({ sql, shows, first = [], most = MOST }) => {
     const fitting = usable.filter(({ cell }) => shows(cell));
     const catalog = fitting.filter(({ cell }) => cell.persona === "catalog");
     // What refuses or hides something is what a hole would show in.
-    const rank = ({ cell }: (typeof fitting)[number]) =>
-      (first?.(cell) === true ? 0 : 2) + (cell.denies ? 0 : 1);
+    const rank = (cell: PlannedCell) => {
+      const place = first.findIndex((fits) => fits(cell));
+      return 2 * (place === -1 ? first.length : place) + (cell.denies ? 0 : 1);
+    };
     const behaviour = fitting
       .filter(({ cell }) => cell.persona !== "catalog")
-      .sort((a, b) => rank(a) - rank(b))
-      .slice(0, MOST);
+      .map(({ cell, at }) => ({ at, rank: rank(cell) }))
+      .sort((a, b) => a.rank - b.rank)
+      .slice(0, most);
     return { sql, questions: [...behaviour, ...catalog].map(({ at }) => at) };
   });
   const results = await askAfter(

@@ -1,0 +1,122 @@
+/**
+ * The functions that ask, as SQL. They are made for one transaction.
+ *
+ * Assignments stand in them, and not PERFORM or a loop over rows: those are queries, and would cost more than what is asked.
+ */
+
+/** Sets the context of an asker, and last its role, which may be allowed nothing else. */
+const BECOME = `CREATE FUNCTION pg_temp.underpin_become(asker jsonb) RETURNS text LANGUAGE plpgsql AS $ask$
+DECLARE
+  settings jsonb := asker -> 'settings'; setting jsonb; ignored text;
+BEGIN
+  FOR at IN 0 .. pg_catalog.jsonb_array_length(settings) - 1 LOOP
+    setting := settings -> at;
+    ignored := pg_catalog.set_config(setting ->> 0, setting ->> 1, true);
+  END LOOP;
+  IF asker ->> 'role' IS NOT NULL THEN ignored := pg_catalog.set_config('role', asker ->> 'role', true); END IF;
+  RETURN NULL;
+END $ask$`;
+
+/**
+ * Asks the questions of one scene. What the scene does before is done once, and taken back when all are answered; what a question does is taken
+ * back before the next. A change of session_replication_role throws away every plan of the session, so that it is the scene's too.
+ */
+const ASK = `CREATE FUNCTION pg_temp.underpin_ask(scene jsonb, askers jsonb) RETURNS text[] LANGUAGE plpgsql AS $ask$
+DECLARE
+  questions jsonb := scene -> 'questions'; q jsonb; kind text;
+  answers text[] := '{}'; answer text; n bigint; code text; said text; held text; ignored text;
+BEGIN
+  BEGIN
+    IF scene ? 'before' THEN EXECUTE scene ->> 'before'; END IF;
+    IF scene ? 'live' THEN
+      ignored := pg_catalog.set_config('session_replication_role', 'origin', true);
+      SET CONSTRAINTS ALL IMMEDIATE;
+    END IF;
+    IF scene ? 'as' THEN ignored := pg_temp.underpin_become(askers -> (scene ->> 'as')::int); END IF;
+    -- From here on as the asker, who may call what is built in and nothing else.
+    FOR at IN 0 .. pg_catalog.jsonb_array_length(questions) - 1 LOOP
+      q := questions -> at;
+      kind := q ->> 'kind';
+      answer := NULL;
+      BEGIN
+        IF kind = 'rows' THEN
+          EXECUTE q ->> 'sql' INTO answer;
+        ELSIF kind = 'count' THEN
+          EXECUTE q ->> 'sql';
+          GET DIAGNOSTICS n = ROW_COUNT;
+          answer := n::text;
+        ELSE
+          ignored := pg_temp.underpin_become(askers -> (q ->> 'first')::int);
+          ignored := pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true);
+          EXECUTE 'PREPARE underpin_ask AS ' || (q ->> 'sql');
+          EXECUTE 'EXECUTE underpin_ask' INTO answer;
+          ignored := pg_catalog.set_config('role', 'none', true);
+          ignored := pg_temp.underpin_become(askers -> (q ->> 'as')::int);
+          EXECUTE 'EXECUTE underpin_ask' INTO answer;
+        END IF;
+        IF q ? 'after' THEN
+          ignored := pg_catalog.set_config('role', 'none', true);
+          EXECUTE q ->> 'after' INTO answer;
+        END IF;
+        RAISE EXCEPTION USING ERRCODE = 'UPASK', MESSAGE = 'ok ' || coalesce(answer, '');
+      EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, said = MESSAGE_TEXT, held = CONSTRAINT_NAME;
+      END;
+      IF kind = 'switch' THEN
+        BEGIN EXECUTE 'DEALLOCATE underpin_ask'; EXCEPTION WHEN OTHERS THEN NULL; END;
+      END IF;
+      answers := answers || CASE
+        WHEN code = 'UPASK' THEN said
+        WHEN code <> '42501' THEN 'error ' || code || ' ' || coalesce(nullif(held, ''), said)
+        WHEN held <> '' THEN 'refused ' || held
+        WHEN said LIKE 'permission denied%' OR said LIKE 'must be owner%' THEN 'refused privilege'
+        WHEN said LIKE '%row-level security%' THEN 'refused policy'
+        ELSE 'refused ' || said END;
+    END LOOP;
+    RAISE EXCEPTION USING ERRCODE = 'UPASK';
+  EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, said = MESSAGE_TEXT, held = CONSTRAINT_NAME;
+  END;
+  IF code <> 'UPASK' THEN
+    said := 'error ' || code || ' before: ' || coalesce(nullif(held, ''), said);
+    RETURN pg_catalog.array_fill(said, ARRAY[pg_catalog.jsonb_array_length(questions)]);
+  END IF;
+  RETURN answers;
+END $ask$`;
+
+const ASK_ALL = `CREATE FUNCTION pg_temp.underpin_ask_all(scenes jsonb, askers jsonb) RETURNS jsonb LANGUAGE plpgsql AS $ask$
+DECLARE
+  answers text[] := '{}'; scene jsonb;
+BEGIN
+  FOR scene IN SELECT * FROM pg_catalog.jsonb_array_elements(scenes) LOOP
+    answers := answers || pg_temp.underpin_ask(scene, askers);
+  END LOOP;
+  RETURN pg_catalog.to_jsonb(answers);
+END $ask$`;
+
+const CHANGE_ALL = `CREATE FUNCTION pg_temp.underpin_change_all(changes jsonb, scenes jsonb, askers jsonb, expected jsonb) RETURNS jsonb LANGUAGE plpgsql AS $ask$
+DECLARE
+  results jsonb[] := '{}'; c jsonb; at jsonb; result jsonb; answer text;
+BEGIN
+  FOR c IN SELECT * FROM pg_catalog.jsonb_array_elements(changes) LOOP
+    result := '{}';
+    BEGIN
+      EXECUTE c ->> 'sql';
+      FOR at IN SELECT * FROM pg_catalog.jsonb_array_elements(c -> 'questions') LOOP
+        answer := (pg_temp.underpin_ask(scenes -> at::int, askers))[1];
+        IF answer IS DISTINCT FROM expected ->> at::int THEN
+          result := pg_catalog.jsonb_build_object('question', at, 'answer', answer);
+          EXIT;
+        END IF;
+      END LOOP;
+      RAISE EXCEPTION USING ERRCODE = 'UPASK';
+    EXCEPTION WHEN OTHERS THEN
+      IF SQLSTATE <> 'UPASK' THEN result := pg_catalog.jsonb_build_object('error', SQLSTATE || ' ' || SQLERRM); END IF;
+    END;
+    results := results || result;
+  END LOOP;
+  RETURN pg_catalog.to_jsonb(results);
+END $ask$`;
+
+/** Statements that make the functions that ask. */
+export const RUNNER_FUNCTIONS: readonly string[] = [BECOME, ASK, ASK_ALL, CHANGE_ALL];
