@@ -12,6 +12,7 @@ import {
   company,
   companyOf,
   dish,
+  jobsOf,
   managed,
   own,
   refusal,
@@ -87,6 +88,27 @@ onServers("observations, installed by a login that is no superuser,", (server) =
       `CALL ${managed("provision_requested")}()`,
     ])
       await expect(owner.unsafe(call)).rejects.toThrow("row security hides rows");
+  });
+
+  it("have jobs that run as who installed, with whatever they are scheduled to do done", async () => {
+    const jobs = jobsOf(definition);
+    expect(jobs).toHaveLength(3);
+    await siteOf(admin(), 1, "job-1", "one", 5);
+    for (const job of jobs) await owner.unsafe(job);
+    const open = await server
+      .sql()
+      .unsafe(`SELECT site_id FROM ${own("provision_requests")} WHERE done_at IS NULL`);
+    expect(open).toEqual([]);
+    const made = await server
+      .sql()
+      .unsafe(
+        `SELECT relname FROM pg_catalog.pg_class WHERE relname ~ '^petri_obs_prog_job1_site_one_'`,
+      );
+    expect(made.length).toBeGreaterThan(3);
+    const [seen] = await server
+      .sql()
+      .unsafe(`SELECT count(*)::int AS n FROM ${own("mv_daily_metrics")}`);
+    expect(seen?.n).toBe(1);
   });
 
   it("are copied while other connections delete, change and move the rows, and none comes back", async () => {

@@ -29,6 +29,16 @@ export async function install(db: DatabaseLike, definition: Definition): Promise
   if (outcome !== "applied") throw new Error(JSON.stringify(failure));
 }
 
+/** What `pg_cron` would run, by the schedules of a definition, which only a server with it makes. */
+export function jobsOf({ objects }: Definition): readonly string[] {
+  return objects
+    .filter(({ kind }) => kind === "schedule")
+    .flatMap(({ create }) => [
+      ...create.matchAll(/cron\.schedule\( ?'(?:[^']|'')*', '[^']*', '((?:[^']|'')*)'\)/g),
+    ])
+    .map(([, job = ""]) => job.replaceAll("''", "'"));
+}
+
 /** An id that says whose and what it is. */
 export const uuid = (kind: number, company: number, at = 0): string =>
   `0000000${kind}-0000-4000-8000-${String(company * 1000 + at).padStart(12, "0")}`;

@@ -16,6 +16,7 @@ import {
   dish,
   domain,
   install,
+  jobsOf,
   managed,
   own,
   siteOf,
@@ -66,9 +67,11 @@ describe("the schedules of observations", () => {
     );
   });
 
-  it("have a job for each statement, since a procedure cannot commit beside another", () => {
-    expect(textOf("maintenance")).toContain(`'CALL "partition_mgmt"."provision_requested"()'`);
-    expect(textOf("maintenance")).toContain(`'SELECT "partition_mgmt"."schedule_maintenance"()'`);
+  it("have a job for each statement, since nothing can commit beside another", () => {
+    const [refresh, ...daily] = jobsOf(entry.definition);
+    expect(refresh).toBe('SELECT "observations"."refresh_mv_daily_metrics"()');
+    expect(daily).toHaveLength(2);
+    for (const job of daily) expect(job).toMatch(/^DO \$job\$ .* COMMIT; END LOOP; END \$job\$$/);
   });
 });
 
@@ -132,12 +135,14 @@ onEngines("the domain of observations", (engine) => {
         "f analyze_all_partitions",
         "f begin_sync",
         "f cleanup_empty_partitions",
+        "f maintain_next",
         "p migrate_to_partitioned",
         "f monitor_migration",
         "f post_migration_validation",
         "f pre_migration_check",
         "p prepare_partitions",
         "f precreate_program_partitions",
+        "f provision_next",
         "f provision_site",
         "p provision_requested",
         "f require_all_rows",

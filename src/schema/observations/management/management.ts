@@ -67,6 +67,55 @@ export function managed(
   });
 }
 
+/**
+ * A function with the rights of the migrator, for the migrator and for who installed: by it a job that runs as the latter sees all rows.
+ *
+ * `pg_cron` runs a job as who scheduled it, and no SET ROLE can stand before what commits (2D000). Where who installs may not
+ * make itself a member of the migrator for a moment, as of a role that another login made, the function stays its own and refuses as any other does.
+ */
+export function asMigrator(
+  management: Management,
+  options: Parameters<typeof managed>[1] & { readonly security: "definer" },
+) {
+  const { schema, access } = management;
+  const made = managed(management, options);
+  const types = (options.arguments ?? []).map(({ type }) => type).join(", ");
+  const called = `FUNCTION ${qualified(schema, options.name)}(${types})`;
+  const role = ident(access.migratorRole);
+  const name = literal(access.migratorRole).trim();
+  return {
+    ...made,
+    create: `DO $borrow$ DECLARE
+  is_16 boolean := pg_catalog.current_setting('server_version_num')::int >= 160000;
+  borrowed boolean := NOT pg_catalog.pg_has_role(${name}, 'USAGE');
+BEGIN
+  IF is_16 AND NOT borrowed THEN
+    EXECUTE ${literal(`SELECT NOT pg_catalog.pg_has_role(${name}, 'SET')`)} INTO borrowed;
+  END IF;
+  IF borrowed THEN
+    EXECUTE ${literal(`GRANT ${role} TO CURRENT_USER`)} || CASE WHEN is_16 THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
+  END IF;
+  PERFORM pg_catalog.set_config('underpin.borrowed_role', borrowed::text, true);
+EXCEPTION WHEN insufficient_privilege THEN
+  PERFORM pg_catalog.set_config('underpin.borrowed_role', 'refused', true);
+END $borrow$;
+${made.create};
+DO $return$ DECLARE
+  borrowed text := pg_catalog.current_setting('underpin.borrowed_role');
+BEGIN
+  IF borrowed <> 'refused' THEN
+    GRANT CREATE ON SCHEMA ${ident(schema)} TO ${role};
+    ALTER ${called} OWNER TO ${role};
+    GRANT EXECUTE ON ${called} TO CURRENT_USER;
+    REVOKE CREATE ON SCHEMA ${ident(schema)} FROM ${role};
+  END IF;
+  IF borrowed = 'true' THEN
+    REVOKE ${role} FROM CURRENT_USER;
+  END IF;
+END $return$`,
+  };
+}
+
 /** The partitioned tables as a sub-query with `name` and `root`. */
 export function rootsSql({ schemes }: Management): string {
   const rows = schemes.map((scheme) => {

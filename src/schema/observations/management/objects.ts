@@ -27,12 +27,23 @@ export function managementObjects(management: Management): readonly DatabaseObje
 /**
  * At two in the morning, where the extension `pg_cron` is; elsewhere the host's scheduler calls the same.
  *
- * Two jobs: several statements in one are one transaction, in which a procedure cannot commit (2D000).
+ * Two jobs, each one statement that commits after each piece: several statements in one are one transaction, in which nothing can
+ * commit (2D000). They run as whoever installed, whom row security hides all rows from: the pieces have the rights of the migrator.
  */
 function dailySchedule({ schema }: Management): DatabaseObject {
+  const loop = (declared: string, piece: string) =>
+    `DO $job$ ${declared}BEGIN FOR v_round IN 1 .. 1000 LOOP ${piece}; COMMIT; END LOOP; END $job$`;
+  const provisionNext = qualified(schema, "provision_next");
+  const maintainNext = qualified(schema, "maintain_next");
   const jobs = [
-    [`provision ${schema}`, `CALL ${qualified(schema, "provision_requested")}()`],
-    [`maintain ${schema}`, `SELECT ${qualified(schema, "schedule_maintenance")}()`],
+    [
+      `provision ${schema}`,
+      loop(
+        "DECLARE v_failed uuid[] := '{}'; ",
+        `v_failed := ${provisionNext}(v_failed); EXIT WHEN v_failed IS NULL`,
+      ),
+    ],
+    [`maintain ${schema}`, loop("", `EXIT WHEN NOT ${maintainNext}()`)],
   ] as const;
   const names = jobs.map(([name]) => literal(name)).join(", ");
   const scheduled = jobs.map(

@@ -1,5 +1,5 @@
 import { literal, qualified } from "../../../sql/quote.ts";
-import { managed, type Management } from "./management.ts";
+import { asMigrator, managed, type Management } from "./management.ts";
 import { requireAllRowsOf } from "./visibility.ts";
 
 const WINDOW = [
@@ -45,37 +45,53 @@ ${requireAllRowsOf(management, ["sites"])}  FOR v_site IN SELECT DISTINCT s.site
   RETURN v_made;
 END`,
     }),
+    asMigrator(management, {
+      name: "provision_next",
+      arguments: [{ name: "p_failed", type: "uuid[]", default: "'{}'" }],
+      returns: "uuid[]",
+      security: "definer",
+      comment:
+        "Makes some partitions that one request asks for, and returns the requests that failed: NULL when none is left to try.",
+      // The request is locked while its partitions are made: another worker takes the next one.
+      body: `DECLARE
+  v_request record;
+  v_made integer;
+BEGIN
+${requireAllRowsOf(management, ["provision_requests"])}  SELECT r.company_id, r.request_id, r.program_id, r.site_id INTO v_request
+  FROM ${requests} AS r
+  WHERE r.done_at IS NULL AND NOT r.request_id = ANY (p_failed)
+  ORDER BY r.requested_at
+  LIMIT 1 FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    RETURN NULL;
+  END IF;
+  BEGIN
+    v_made := CASE WHEN v_request.site_id IS NULL THEN ${precreate}(v_request.program_id)
+      ELSE ${provisionSite}(v_request.program_id, v_request.site_id) END;
+    UPDATE ${requests} AS r
+    SET done_at = CASE v_made WHEN 0 THEN pg_catalog.now() END, attempts = r.attempts + 1, last_error = NULL
+    WHERE r.company_id = v_request.company_id AND r.request_id = v_request.request_id;
+  EXCEPTION WHEN OTHERS THEN
+    UPDATE ${requests} AS r SET attempts = r.attempts + 1, last_error = SQLSTATE || ': ' || SQLERRM
+    WHERE r.company_id = v_request.company_id AND r.request_id = v_request.request_id;
+    RETURN p_failed || v_request.request_id;
+  END;
+  RETURN p_failed;
+END`,
+    }),
     managed(management, {
       name: "provision_requested",
       arguments: [{ name: "p_at_most", type: "integer", default: "1000" }],
       commits: true,
       comment:
         "Makes the partitions that new programs and sites ask for, and commits after each few. Many may call it at once.",
-      // The request is locked while its partitions are made: another worker takes the next one.
       body: `DECLARE
-  v_request record;
-  v_made integer;
   v_failed uuid[] := '{}';
 BEGIN
   SET LOCAL search_path TO '';
 ${requireAllRowsOf(management, ["provision_requests"])}  FOR v_round IN 1 .. p_at_most LOOP
-    SELECT r.company_id, r.request_id, r.program_id, r.site_id INTO v_request
-    FROM ${requests} AS r
-    WHERE r.done_at IS NULL AND NOT r.request_id = ANY (v_failed)
-    ORDER BY r.requested_at
-    LIMIT 1 FOR UPDATE SKIP LOCKED;
-    EXIT WHEN NOT FOUND;
-    BEGIN
-      v_made := CASE WHEN v_request.site_id IS NULL THEN ${precreate}(v_request.program_id)
-        ELSE ${provisionSite}(v_request.program_id, v_request.site_id) END;
-      UPDATE ${requests} AS r
-      SET done_at = CASE v_made WHEN 0 THEN pg_catalog.now() END, attempts = r.attempts + 1, last_error = NULL
-      WHERE r.company_id = v_request.company_id AND r.request_id = v_request.request_id;
-    EXCEPTION WHEN OTHERS THEN
-      v_failed := v_failed || v_request.request_id;
-      UPDATE ${requests} AS r SET attempts = r.attempts + 1, last_error = SQLSTATE || ': ' || SQLERRM
-      WHERE r.company_id = v_request.company_id AND r.request_id = v_request.request_id;
-    END;
+    v_failed := ${qualified(schema, "provision_next")}(v_failed);
+    EXIT WHEN v_failed IS NULL;
     COMMIT;
     SET LOCAL search_path TO '';
   END LOOP;
@@ -176,6 +192,18 @@ ${requireAllRowsOf(management, ["pilot_programs", "provision_requests"])}  actio
   action := 'partitions analysed';
   affected := ${qualified(schema, "analyze_all_partitions")}();
   RETURN NEXT;
+END`,
+    }),
+    asMigrator(management, {
+      name: "maintain_next",
+      returns: "boolean",
+      security: "definer",
+      comment: "Does a bounded piece of what is due each day, and returns whether there is more.",
+      body: `BEGIN
+  RETURN EXISTS (
+    SELECT FROM ${qualified(schema, "schedule_maintenance")}() AS m
+    WHERE m.action = 'partitions made' AND m.affected > 0 OR m.action = 'partitions analysed' AND m.affected >= 200
+  );
 END`,
     }),
   ];
