@@ -79,7 +79,10 @@ export async function readLockBudget(db: Queryable, locks: readonly Lock[]): Pro
           (${treeSql(locks.length > 0 ? locks : [none])} SELECT oid FROM tree WHERE oid IS NOT NULL)
           UNION
           (${treeSql(withIndexes.length > 0 ? withIndexes : [none])}
-           SELECT i.indexrelid FROM tree t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid)) r),
+           SELECT i.indexrelid FROM tree t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid
+           JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+           -- Queries lock the index of a partitioned table itself since 16.
+           WHERE x.relkind = 'i' OR pg_catalog.current_setting('server_version_num')::int >= 160000)) r),
        'lockTableSize', pg_catalog.current_setting('max_locks_per_transaction')::int
          * (pg_catalog.current_setting('max_connections')::int + pg_catalog.current_setting('max_prepared_transactions')::int)
      )::text AS json`,

@@ -1,3 +1,4 @@
+import { addForeignKey } from "../../src/recipes/add-foreign-key.ts";
 import { createIndex } from "../../src/recipes/create-index.ts";
 import { setNotNull } from "../../src/recipes/set-not-null.ts";
 import { ident, qualified } from "../../src/sql/quote.ts";
@@ -84,3 +85,44 @@ contract({
     }),
   insert,
 });
+
+const people = ({ schema }: ContractNames, partitions = "") => `
+  CREATE TABLE ${qualified(schema, "people")} (name text PRIMARY KEY) ${partitions};
+  ${
+    partitions === ""
+      ? ""
+      : `CREATE TABLE ${qualified(schema, "people_0")} PARTITION OF ${qualified(schema, "people")} FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+         CREATE TABLE ${qualified(schema, "people_1")} PARTITION OF ${qualified(schema, "people")} FOR VALUES WITH (MODULUS 2, REMAINDER 1);`
+  }
+  INSERT INTO ${qualified(schema, "people")} SELECT 'x' || g FROM generate_series(1, 500) g
+    UNION ALL SELECT 'born during the change'`;
+
+for (const [name, from, to] of [
+  ["addForeignKey", plain, people],
+  ["addForeignKey on partitions", partitioned, people],
+  ["addForeignKey to partitions", plain, (names) => people(names, "PARTITION BY HASH (name)")],
+  [
+    "addForeignKey from partitions to partitions",
+    partitioned,
+    (names) => people(names, "PARTITION BY HASH (name)"),
+  ],
+] as const satisfies readonly (readonly [
+  string,
+  (names: ContractNames) => string,
+  (names: ContractNames) => string,
+])[])
+  contract({
+    name,
+    setup: (names) => `${from(names)}; ${to(names)}`,
+    plan: ({ schema, table, column }, facts) =>
+      addForeignKey({
+        facts,
+        schema,
+        table,
+        columns: [column],
+        references: { schema, table: "people", columns: ["name"] },
+        onDelete: "cascade",
+      }),
+    insert,
+    rows: true,
+  });

@@ -142,11 +142,14 @@ describe("the public names", () => {
   it("of underpin/migrations are these", () => {
     expect(namesOf("src/migrations/index.ts")).toMatchInlineSnapshot(`
       [
+        "addForeignKey",
         "createIndex",
         "setNotNull",
+        "type AddForeignKeyOptions",
         "type CreateIndexOptions",
         "type DrizzleColumn",
         "type DrizzleTable",
+        "type ForeignKeyAction",
         "type IndexPart",
         "type SetNotNullOptions",
         "type TableTarget",
