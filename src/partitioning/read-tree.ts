@@ -135,7 +135,7 @@ export function childrenOf(tree: PartitionTree): ReadonlyMap<number, readonly Pa
 
 /** A partition with those above it, outermost first, without the root: what its rows have in common. */
 export function pathOf(tree: PartitionTree, partition: Partition): readonly Partition[] {
-  const byOid = new Map(tree.partitions.map((each) => [each.oid, each]));
+  const byOid = byOidOf(tree);
   const path: Partition[] = [];
   let at: Partition | undefined = partition;
   while (at !== undefined) {
@@ -143,6 +143,17 @@ export function pathOf(tree: PartitionTree, partition: Partition): readonly Part
     at = at.parent === null ? undefined : byOid.get(at.parent);
   }
   return path;
+}
+
+const indexes = new WeakMap<PartitionTree, ReadonlyMap<number, Partition>>();
+
+/** The partitions by oid, made once for each tree: thousands of paths may be asked for. */
+function byOidOf(tree: PartitionTree): ReadonlyMap<number, Partition> {
+  const known = indexes.get(tree);
+  if (known !== undefined) return known;
+  const byOid = new Map(tree.partitions.map((each) => [each.oid, each]));
+  indexes.set(tree, byOid);
+  return byOid;
 }
 
 function notPartitioned(name: string): UnderpinError {

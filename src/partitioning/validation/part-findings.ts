@@ -1,0 +1,141 @@
+import type { Finding } from "../../catalog/finding.ts";
+import { namedPath, partPath } from "../../catalog/path.ts";
+import { ident, qualified } from "../../sql/quote.ts";
+import { shorten } from "../../sql/shorten.ts";
+import { stateFindings, type RootState } from "../state-findings.ts";
+import type { LackingIndex, ValidatedMember, ValidationReading } from "./read-validation.ts";
+
+/** What of single partitions differs from the root, and tables that may have been partitions. */
+export function partFindings(reading: ValidationReading): readonly Finding[] {
+  const { root, partitions, closed } = reading;
+  const state: RootState = { owner: root.owner, closed, triggers: root.triggers };
+  const byOid = new Map([root, ...partitions].map((member) => [member.oid, member]));
+  return [
+    ...partitions.flatMap((member) => [
+      ...stateFindings(state, { ...member, parent: byOid.get(member.parent ?? 0) ?? root }),
+      ...constraintFindings(member),
+    ]),
+    ...optionFindings(root, partitions),
+    ...reading.lackingIndexes.map(lackingIndex),
+    ...reading.lackingKeys.map(
+      ({ schema, name, constraint }): Finding => ({
+        check: "partition-constraint",
+        severity: "error",
+        object: partPath("constraint", constraint, namedPath("table", schema, name)),
+        message: "the foreign key of its parent is not on it: its rows may point to nothing",
+        repair: null,
+      }),
+    ),
+    ...reading.strays.map(({ schema, name, pages, partitioned }): Finding => {
+      const object = namedPath("table", schema, name);
+      const looks = "it has the columns and the name of a partition and is attached to nothing";
+      return pages > 0
+        ? {
+            check: "partition-orphan",
+            severity: "warning",
+            object,
+            message: `${looks}: its rows are in no query of the root`,
+            repair: null,
+          }
+        : {
+            check: "partition-leftover",
+            severity: "info",
+            object,
+            message: `${looks}, and holds nothing: what made it was interrupted, or is at work`,
+            // A tree of many partitions has to leave in more than one transaction.
+            repair: partitioned ? null : `DROP TABLE ${qualified(schema, name)}`,
+          };
+    }),
+  ];
+}
+
+function constraintFindings(member: ValidatedMember): readonly Finding[] {
+  const relation = qualified(member.schema, member.name);
+  const object = namedPath("table", member.schema, member.name);
+  return [
+    ...member.ownChecks.map(
+      (name): Finding => ({
+        check: "partition-constraint",
+        severity: "info",
+        object: partPath("constraint", name, object),
+        message: "it is a check that the root does not have, as a detach leaves one behind",
+        repair: `ALTER TABLE ${relation} DROP CONSTRAINT ${ident(name)}`,
+      }),
+    ),
+    ...member.unproven.map(
+      (name): Finding => ({
+        check: "partition-constraint",
+        severity: "warning",
+        object: partPath("constraint", name, object),
+        message: "it holds for new rows, and nobody has looked whether the others keep it",
+        repair: `ALTER TABLE ${relation} VALIDATE CONSTRAINT ${ident(name)}`,
+      }),
+    ),
+  ];
+}
+
+/** A partitioned table has no storage parameters: a leaf is compared with what most leaves have. */
+function optionFindings(
+  root: ValidatedMember,
+  partitions: readonly ValidatedMember[],
+): readonly Finding[] {
+  const leaves = partitions.filter(({ isLeaf }) => isLeaf);
+  const counts = new Map<string, number>();
+  for (const { options } of leaves) {
+    const text = [...options].sort().join(", ");
+    counts.set(text, (counts.get(text) ?? 0) + 1);
+  }
+  const [usual = ""] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? [];
+  return leaves.flatMap((leaf) => {
+    const object = namedPath("table", leaf.schema, leaf.name);
+    const own = [...leaf.options].sort().join(", ");
+    const findings: Finding[] = [];
+    if (own !== usual)
+      findings.push({
+        check: "partition-options",
+        severity: "info",
+        object,
+        message: `its storage parameters are ${own === "" ? "the default ones" : own}; most partitions have ${usual === "" ? "the default ones" : usual}`,
+        repair: null,
+      });
+    if (leaf.unlogged && !root.unlogged)
+      findings.push({
+        check: "partition-unlogged",
+        severity: "error",
+        object,
+        message: "it is unlogged and its root is not: a crash empties it",
+        repair: `ALTER TABLE ${qualified(leaf.schema, leaf.name)} SET LOGGED`,
+      });
+    return findings;
+  });
+}
+
+function lackingIndex(lack: LackingIndex): Finding {
+  const { schema, name, leaf, parentIndex, parentSchema, unique, constraint, using, same } = lack;
+  const relation = qualified(schema, name);
+  const attach = (index: string) =>
+    `ALTER INDEX ${qualified(parentSchema, parentIndex)} ATTACH PARTITION ${qualified(schema, index)}`;
+  // A name of its own for every pair of table and index, whatever is cut off.
+  const made = shorten(`${name}_${parentIndex}`);
+  const create = `CREATE ${unique ? "UNIQUE " : ""}INDEX ${leaf ? "CONCURRENTLY " : ""}${ident(made)} ON ${leaf ? "" : "ONLY "}${relation} ${using}`;
+  const steps =
+    constraint === null
+      ? [create, attach(made)]
+      : leaf
+        ? [
+            create,
+            `ALTER TABLE ${relation} ADD CONSTRAINT ${ident(made)} ${constraint} USING INDEX ${ident(made)}`,
+            attach(made),
+          ]
+        : null;
+  return {
+    check: "partition-index",
+    severity: "error",
+    object: namedPath("table", schema, name),
+    message:
+      same === null
+        ? `it lacks the index ${parentIndex} of its parent, which is invalid until then`
+        : `its index ${same} is not attached to ${parentIndex} of its parent, which is invalid until then`,
+    repair: same === null || constraint !== null ? (steps?.join(";\n") ?? null) : attach(same),
+  };
+}
