@@ -1,7 +1,8 @@
 import type { Queryable } from "../../executor/executor.ts";
 import { ident, qualified } from "../../sql/quote.ts";
 import { readJson } from "../../catalog/read-json.ts";
-import { foreignKeysSql, nameOf, type ForeignKey, type Member } from "./read-state.ts";
+import { foreignKeysSql, type ForeignKey } from "./foreign-keys.ts";
+import { nameOf, type Member } from "./read-state.ts";
 
 /** What is asked of a partition only when it is about to leave. */
 export interface LeaveDetails {

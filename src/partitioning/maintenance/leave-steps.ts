@@ -149,7 +149,7 @@ function attachAgain(
 }
 
 /** DROP of a foreign key takes ACCESS EXCLUSIVE on the referenced table too: one in a transaction. */
-function dropForeignKeys(
+export function dropForeignKeys(
   id: string,
   table: RelationName,
   keys: LeaveDetails["foreignKeys"],
@@ -195,10 +195,6 @@ export function parentOf(state: MaintenanceState, { parent }: Member): Member {
   return state.partitions.find(({ oid }) => oid === parent) ?? state.root;
 }
 
-function lock(
-  { schema, name }: RelationName,
-  mode: Lock["mode"],
-  partitions?: true  ,
-): Lock {
+function lock({ schema, name }: RelationName, mode: Lock["mode"], partitions?: true): Lock {
   return { schema, name, mode, ...(partitions === undefined ? {} : { partitions }) };
 }

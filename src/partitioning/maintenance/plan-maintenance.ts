@@ -7,7 +7,7 @@ import { namesOf } from "../provision-names.ts";
 import { analyzeSteps } from "./analyze-steps.ts";
 import type { Archive } from "./archive.ts";
 import { closeSteps, indexSteps, unmarkSteps } from "./child-steps.ts";
-import { drainSteps } from "./drain-steps.ts";
+import { drainSteps, leftoverSteps } from "./drain-steps.ts";
 import { dropSteps } from "./drop-steps.ts";
 import { afterDetachSteps, finalizeStep, leaveSteps } from "./leave-steps.ts";
 import { premakeSteps } from "./premake.ts";
@@ -32,10 +32,12 @@ export function planMaintenance(
 ): MaintenancePlan {
   const steps = [
     ...readings.flatMap(finalizing),
-    ...readings.flatMap(({ state, trustsClock }) => (trustsClock ? premakeSteps(state) : [])),
+    ...readings.flatMap((reading) => premaking(reading, false)),
     ...readings.flatMap(({ state }) => [...indexSteps(state), ...closeSteps(state)]),
     ...readings.flatMap(({ state }) => analyzeSteps(state)),
+    ...readings.flatMap(({ state }) => state.leftovers.flatMap(leftoverSteps)),
     ...readings.flatMap(({ state, drains }) => drains.flatMap((drain) => drainSteps(state, drain))),
+    ...readings.flatMap((reading) => premaking(reading, true)),
     ...readings.flatMap(({ state, leaving }) => unmarkSteps(state, leaving)),
     ...readings.flatMap(({ state }) => [
       ...state.detached.flatMap(afterDetachSteps),
@@ -71,6 +73,19 @@ function finalizing({ state }: MaintenanceReading): readonly Step[] {
   return state.partitions
     .filter(({ detachPending }) => detachPending)
     .map((member) => finalizeStep(state, member));
+}
+
+/**
+ * What is made before the drains, and what after them: beside a default partition ATTACH is refused (23514) while that holds rows of
+ * the new one.
+ */
+function premaking(
+  { state, trustsClock, drains }: MaintenanceReading,
+  beside: boolean,
+): readonly Step[] {
+  if (!trustsClock) return [];
+  const parents = new Set(drains.map(({ parent }) => parent.oid));
+  return premakeSteps(state, (parent) => parents.has(parent) === beside);
 }
 
 function leavingSteps({ state, leaving, details }: MaintenanceReading): readonly Step[] {

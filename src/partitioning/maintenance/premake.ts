@@ -40,10 +40,15 @@ interface Missing {
  * present, the present itself, and as many intervals after it as the scheme keeps ready; and where rows are ahead of the clock, as
  * many after those.
  */
-export function premakeSteps(state: MaintenanceState): readonly Step[] {
-  return tuplesOf(state).flatMap((tuple) =>
-    missingOf(state, tuple).flatMap((missing) => callSteps(state, tuple, missing)),
-  );
+export function premakeSteps(
+  state: MaintenanceState,
+  belongs: (parent: number) => boolean = () => true,
+): readonly Step[] {
+  return tuplesOf(state)
+    .filter(({ parent }) => belongs(parent.oid))
+    .flatMap((tuple) =>
+      missingOf(state, tuple).flatMap((missing) => callSteps(state, tuple, missing)),
+    );
 }
 
 function tuplesOf(state: MaintenanceState): readonly Tuple[] {

@@ -1,7 +1,7 @@
 import type { Finding, Findings } from "../../catalog/finding.ts";
 import { namedPath } from "../../catalog/path.ts";
 import type { Scheme } from "../../definition/scheme.ts";
-import type { Queryable } from "../../executor/executor.ts";
+import type { Executor } from "../../executor/executor.ts";
 import { readDrains, type Drain } from "./drain.ts";
 import { readLeaveDetails, type LeaveDetails } from "./leave-details.ts";
 import { readState, type MaintenanceState, type Member } from "./read-state.ts";
@@ -32,7 +32,7 @@ export interface MaintenanceReading {
 
 /** Reads what the maintenance of a scheme is planned from: one statement, and more only where there is something to do. */
 export async function readMaintenance(
-  db: Queryable,
+  db: Executor,
   scheme: Scheme,
   { now, graceDays = 7, dropEmptyAfter, mayEmpty = false }: MaintenanceOptions = {},
 ): Promise<MaintenanceReading> {
@@ -47,18 +47,18 @@ export async function readMaintenance(
     ? leavingPartitions(state, mayEmpty)
     : { members: [], findings: [] };
   const details = await readLeaveDetails(db, state.root, members);
-  const drains = await readDrains(db, state);
+  const drained = trustsClock ? await readDrains(db, state) : { drains: [], findings: [] };
   return {
     state,
     trustsClock,
     leaving: members,
     details,
-    drains: drains.filter(({ refused }) => refused === null),
+    drains: drained.drains,
     findings: [
       ...clock,
       ...findings,
       ...members.flatMap((member) => referenced(member, details.get(member.oid))),
-      ...drains.flatMap(({ refused }) => (refused === null ? [] : [refused])),
+      ...drained.findings,
     ],
   };
 }

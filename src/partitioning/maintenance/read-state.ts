@@ -5,6 +5,8 @@ import { literal, qualified } from "../../sql/quote.ts";
 import { namesOf } from "../provision-names.ts";
 import { readTreeWith, type Partition } from "../read-tree.ts";
 import { cadencesOf, calendarSql, rangeLevelOf, type Calendar } from "./calendar.ts";
+import { leftoversSql, type DrainLeftover } from "./drain-leftovers.ts";
+import { foreignKeysSql, type ForeignKey } from "./foreign-keys.ts";
 import { markOf } from "./mark.ts";
 
 /** A member of the tree with what maintenance asks of it. */
@@ -35,14 +37,6 @@ export interface Detached {
   readonly due: boolean;
 }
 
-/** A foreign key of a partition. */
-export interface ForeignKey {
-  readonly name: string;
-  readonly schema: string;
-  /** The referenced table. */
-  readonly table: string;
-}
-
 /** An index of a parent that one of its partitions lacks. */
 export interface MissingIndex {
   readonly parent: number;
@@ -66,6 +60,8 @@ export interface MaintenanceState {
   readonly calendars: readonly Calendar[];
   readonly detached: readonly Detached[];
   readonly missingIndexes: readonly MissingIndex[];
+  /** What an interrupted drain left. */
+  readonly leftovers: readonly DrainLeftover[];
   readonly versionNum: number;
   /** The moment that is taken for now, in ISO form. */
   readonly now: string;
@@ -99,6 +95,7 @@ export async function readState(
     beside: {
       detached: detachedSql(scheme, moment, graceDays),
       missingIndexes: MISSING_INDEXES,
+      leftovers: leftoversSql(scheme),
       moment: `select pg_catalog.to_char(${moment} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as now`,
       ...(range === undefined || isNumeric(scheme)
         ? {}
@@ -119,6 +116,7 @@ export async function readState(
     calendars: (beside["calendars"] ?? []) as readonly Calendar[],
     detached: (beside["detached"] ?? []) as readonly Detached[],
     missingIndexes: (beside["missingIndexes"] ?? []) as readonly MissingIndex[],
+    leftovers: (beside["leftovers"] ?? []) as readonly DrainLeftover[],
     versionNum,
     now: clock?.now ?? "",
   };
@@ -182,17 +180,6 @@ function detachedSql(scheme: Scheme, moment: string, graceDays: number): string 
   where d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objsubid = 0
     and d.description like ${literal(`${likeText(mark)}%`)} and m.at is not null
   order by m.at, n.nspname, c.relname`;
-}
-
-/** The foreign keys of a table as JSON, without those that another of its own stands for (18: to partitioned tables). */
-export function foreignKeysSql(oid: string): string {
-  return `coalesce((
-    select pg_catalog.json_agg(pg_catalog.json_build_object('name', k.conname, 'schema', rn.nspname, 'table', rc.relname) order by k.conname)
-    from pg_catalog.pg_constraint as k
-    join pg_catalog.pg_class as rc on rc.oid = k.confrelid join pg_catalog.pg_namespace as rn on rn.oid = rc.relnamespace
-    where k.conrelid = ${oid} and k.contype = 'f'
-      and not exists (select from pg_catalog.pg_constraint as up where up.oid = k.conparentid and up.conrelid = k.conrelid)
-  ), '[]'::json)`;
 }
 
 /** A text for LIKE that means itself. */
