@@ -91,7 +91,7 @@ export function drainSteps(state: MaintenanceState, drain: Drain): readonly Step
         locks: [lock({ schema: from.schema, name }, "shareUpdateExclusive")],
         transaction: "commitAfter",
         undo: { kind: "nothing" },
-      } as Step,
+      },
     ]),
     {
       kind: "check",
