@@ -1,8 +1,16 @@
 import type { AnyPgColumn, AnyPgTable } from "drizzle-orm/pg-core";
-import type { Dimension, Interval, ListDimension, Scheme } from "../definition/scheme.ts";
+import type {
+  Dimension,
+  HashDimension,
+  Interval,
+  ListDimension,
+  RangeDimension,
+  Scheme,
+} from "../definition/scheme.ts";
 
 declare const COLUMN: unique symbol;
 declare const VALUES: unique symbol;
+declare const KEYS: unique symbol;
 
 /** What the compiler says of an argument that cannot be: no value is of this type. */
 export interface Refused<Reason extends string> {
@@ -149,7 +157,38 @@ export type Checked<T extends AnyPgTable, P extends Parts> = {
 /** A scheme that remembers, for the compiler alone, which values its partitions are asked for with. */
 export type SchemeOf<T extends AnyPgTable, P extends Parts> = Scheme & {
   readonly [VALUES]?: ValuesOf<T, ListNames<P>>;
+  readonly [KEYS]?: ValuesOf<T, ListNames<P> | HashNames<P>> & WindowOf<P>;
 };
+
+/** The names of the columns whose values are spread over a fixed number of partitions. */
+type HashNames<P extends Parts> = {
+  [I in keyof P]: P[I] extends DimensionOf<infer C, HashDimension>
+    ? P[I] extends { readonly strategy: "hash" }
+      ? C["_"]["name"]
+      : never
+    : never;
+}[number];
+
+/** What the ranges of a scheme are made of. */
+type RangeData<P extends Parts> = {
+  [I in keyof P]: P[I] extends DimensionOf<infer C, RangeDimension>
+    ? P[I] extends { readonly strategy: "range" }
+      ? C["_"]["data"]
+      : never
+    : never;
+}[number];
+
+/** From when until when, where there is a range: not to be left out where it is the first dimension. */
+type WindowOf<P extends Parts> = [RangeData<P>] extends [never]
+  ? unknown
+  : P[0] extends { readonly strategy: "range" }
+    ? { readonly from: RangeData<P>; readonly until: RangeData<P> }
+    : { readonly from?: RangeData<P>; readonly until?: RangeData<P> };
+
+/** The keys by which queries of a scheme's table prune, by the properties of its Drizzle table. */
+export type SchemeKeys<S extends Scheme> = S extends { readonly [KEYS]?: infer K }
+  ? NonNullable<K>
+  : Readonly<Record<string, unknown>>;
 
 /** The values that partitions of a scheme are asked for with, by the properties of its Drizzle table. */
 export type SchemeValues<S extends Scheme> = S extends { readonly [VALUES]?: infer V }

@@ -1,6 +1,5 @@
 import type { AccessData } from "../../definition/access.ts";
 import { definitionOf } from "../../definition/definition-of.ts";
-import type { Scheme } from "../../definition/scheme.ts";
 import { hash, list, partitionBy, range } from "../../partitioning/partition-by.ts";
 import { namespaceOf } from "../namespace.ts";
 import { observationsAccess } from "./access.ts";
@@ -79,34 +78,25 @@ export function observations<
 
   const month = { every: "1 month", premake } as const;
   const executeTo = [access.migratorRole];
-  const petriScheme: Scheme = {
-    ...partitionBy(
-      petriObservations,
-      list(petriObservations.programId, { label: "prog" }),
-      list(petriObservations.siteId),
-      range(petriObservations.createdAt, month),
-    ),
-    prefix: "petri_obs",
-    executeTo,
-  };
-  const gasifierScheme: Scheme = {
-    ...partitionBy(
-      gasifierObservations,
-      list(gasifierObservations.programId, { label: "prog" }),
-      list(gasifierObservations.siteId),
-      range(gasifierObservations.createdAt, month),
-    ),
-    prefix: "gasifier_obs",
-    executeTo,
-  };
-  const bySubmissionScheme: Scheme = {
-    ...partitionBy(
-      petriObservationsBySubmission,
-      hash(petriObservationsBySubmission.submissionId, { modulus: submissionPartitions }),
-    ),
-    prefix: "petri_obs_by_submission",
-    executeTo,
-  };
+  const petriScheme = partitionBy(
+    petriObservations,
+    list(petriObservations.programId, { label: "prog" }),
+    list(petriObservations.siteId),
+    range(petriObservations.createdAt, month),
+    { prefix: "petri_obs", executeTo },
+  );
+  const gasifierScheme = partitionBy(
+    gasifierObservations,
+    list(gasifierObservations.programId, { label: "prog" }),
+    list(gasifierObservations.siteId),
+    range(gasifierObservations.createdAt, month),
+    { prefix: "gasifier_obs", executeTo },
+  );
+  const bySubmissionScheme = partitionBy(
+    petriObservationsBySubmission,
+    hash(petriObservationsBySubmission.submissionId, { modulus: submissionPartitions }),
+    { prefix: "petri_obs_by_submission", executeTo },
+  );
   const schemes = [petriScheme, gasifierScheme, bySubmissionScheme] as const;
 
   const managementName = options.managementSchema ?? ("partition_mgmt" as M);
