@@ -55,6 +55,14 @@ onEngines("the proof of a small school", (engine) => {
         expect(tried).toContain(`${persona} ${context}`);
   });
 
+  it("says of a context that was never set that it is missing, and not that it is empty", () => {
+    const told = (context: string) =>
+      new Set(proof.cells.filter((cell) => cell.context === context).map(({ actual }) => actual));
+    expect(told("missing")).toContain("refused rls_context_missing");
+    expect(told("missing")).not.toContain("refused rls_context_empty");
+    expect(told("empty")).toContain("refused rls_context_empty");
+  });
+
   it("lets a student see its own grade and no other", () => {
     const of = (persona: string, command: string) =>
       proof.cells.find(
@@ -226,5 +234,14 @@ describe("a proof of what is broken", () => {
       "plain is no superuser",
     );
     await sandbox.client.exec("RESET ROLE");
+  });
+
+  it("is red, and no failure, where what policies call is gone", async () => {
+    await sandbox.executor.query("DROP FUNCTION app.current_user_id() CASCADE");
+    const proof = await proveIsolation(sandbox.client, made.definition, { mutate: false });
+    const red = proof.cells.find(
+      ({ object, persona }) => object === `table "app"."grades"` && persona === "catalog",
+    );
+    expect(red?.reason).toMatch(/^what is declared cannot be written: error 42883 /);
   });
 });

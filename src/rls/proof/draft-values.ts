@@ -1,6 +1,6 @@
 import type { Combinations } from "./combinations.ts";
 import type { ProofModel, ProvenTable } from "./model.ts";
-import { sample, sampleUuid, seeded, typeNames, type TypeNames } from "./samples.ts";
+import { sample, sampleUuid, seeded, type TypeNames } from "./samples.ts";
 import type { WorldOptions } from "./world-options.ts";
 
 /** A row that is not in the database yet. A column that is missing takes its default. */
@@ -53,7 +53,7 @@ export interface Maker {
 /** The makers of one draft. */
 export function makerOf(model: ProofModel, options: WorldOptions): Maker {
   const random = seeded(options.seed ?? 1);
-  const types = typeNames(model.catalog.types);
+  const { types } = model;
   const made = new Map<string, string>();
   const uuid = (place: string, tenant: number) => {
     const known = made.get(place) ?? sampleUuid(random, tenant);

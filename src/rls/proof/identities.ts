@@ -107,16 +107,14 @@ function best(
         const rowClass = classOf(table, access, known.persona, command);
         if (rowClass.kind === "none") return [];
         const rows = rowsOf(world, table);
-        const within = rows.filter((row) => reaches(table, rowClass, known, row)).length;
-        const hidden = rows.filter(
-          ({ tenant, key, values }) =>
-            world.tenants[tenant ?? -1] === known.tenant &&
-            !reaches(table, rowClass, known, { key, values }),
-        ).length;
-        return [
-          ...(within > 0 ? [`${table.sql} ${command}`] : []),
-          ...(within > 0 && hidden > 0 ? [`${table.sql} ${command} and not all`] : []),
-        ];
+        if (!rows.some((row) => reaches(table, rowClass, known, row))) return [];
+        const hides = rows.some(
+          (row) =>
+            world.tenants[row.tenant ?? -1] === known.tenant &&
+            !reaches(table, rowClass, known, row),
+        );
+        const cell = `${table.sql} ${command}`;
+        return hides ? [cell, `${cell} and not all`] : [cell];
       }),
     );
   const scored = candidates.map((known) => ({ known, cells: new Set(cellsOf(known)) }));

@@ -19,6 +19,7 @@ import { UnderpinError } from "../../errors.ts";
 import { ident, literal, qualified } from "../../sql/quote.ts";
 import { groupBy } from "../audit/audited.ts";
 import type { ProofCatalog, UniqueFact } from "./catalog.ts";
+import { typeNames, type TypeNames } from "./samples.ts";
 
 /** A table with what is declared of it and what the catalog says. */
 export interface ProvenTable {
@@ -64,6 +65,7 @@ export interface ProofModel {
   readonly schemas: readonly string[];
   readonly tables: readonly ProvenTable[];
   readonly views: readonly ProvenView[];
+  readonly types: TypeNames;
   readonly catalog: ProofCatalog;
 }
 
@@ -157,7 +159,8 @@ export function modelOf(definition: Definition, catalog: ProofCatalog): ProofMod
       },
     ];
   });
-  return { definition, schemas: schemasOf(definition), tables, views, catalog };
+  const types = typeNames(catalog.types);
+  return { definition, schemas: schemasOf(definition), tables, views, types, catalog };
 }
 
 function touchOf(

@@ -1,7 +1,7 @@
 import { ident, qualified } from "../../sql/quote.ts";
 import { value, type ProofModel, type ProvenTable } from "./model.ts";
 import { ofTable, type Mutation } from "./mutation.ts";
-import { sample, typeNames } from "./samples.ts";
+import { sample } from "./samples.ts";
 
 /** Partitions of a table: a bare one, and one that is opened. */
 export function partitionMutations(model: ProofModel, table: ProvenTable): readonly Mutation[] {
@@ -11,10 +11,10 @@ export function partitionMutations(model: ProofModel, table: ProvenTable): reado
   const shows = ofTable(table);
   const leaf = members.find(({ level, key }) => level > 0 && key === null);
   const root = members.find(({ level }) => level === 0);
-  const at = { object: table.path, shows };
+  const at = { object: table.path, of: table.path, shows };
   const column = root?.key?.columns[0];
   const type = table.columns.find(({ name }) => name === column)?.type;
-  const types = typeNames(model.catalog.types);
+  const { types } = model;
   const fresh = (row: number) =>
     type === undefined
       ? undefined

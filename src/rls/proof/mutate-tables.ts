@@ -19,7 +19,10 @@ export function policyMutations(model: ProofModel, table: ProvenTable): readonly
     const roles = rolesOf(policy);
     const personas = personasOf(roles);
     const on = `${ident(policy.name)} ON ${table.sql}`;
-    const object = `policy ${ident(policy.name)} of ${table.path}`;
+    const at = {
+      object: `policy ${ident(policy.name)} of ${table.path}`,
+      of: table.path,
+    };
     const command = policy.for ?? "all";
     const shows = (cell: PlannedCell) =>
       cell.object === table.path &&
@@ -34,13 +37,13 @@ export function policyMutations(model: ProofModel, table: ProvenTable): readonly
     );
     const using = policy.using !== undefined && policy.withCheck !== undefined;
     return [
-      { title: "drop the policy", object, sql: `DROP POLICY ${on}`, shows, first },
+      { ...at, title: "drop the policy", sql: `DROP POLICY ${on}`, shows, first },
       ...(isTrue
         ? []
         : [
             {
+              ...at,
               title: "make the policy true",
-              object,
               sql: `ALTER POLICY ${on}${open}`,
               shows,
               first,
@@ -49,8 +52,8 @@ export function policyMutations(model: ProofModel, table: ProvenTable): readonly
       ...(using && !isTrue
         ? [
             {
+              ...at,
               title: "make what the policy checks true",
-              object,
               sql: `ALTER POLICY ${on} WITH CHECK (true)`,
               shows: (cell: PlannedCell) =>
                 shows(cell) && (cell.persona === "catalog" || MOVES.test(cell.command)),
@@ -63,8 +66,8 @@ export function policyMutations(model: ProofModel, table: ProvenTable): readonly
         ? []
         : [
             {
+              ...at,
               title: "give the policy to everybody",
-              object,
               sql: `ALTER POLICY ${on} TO PUBLIC`,
               shows: (cell: PlannedCell) =>
                 cell.object === table.path &&
@@ -131,7 +134,7 @@ export function tableMutations(table: ProvenTable): readonly Mutation[] {
   const shows = (cell: PlannedCell) =>
     all(cell) && (!PERSONAL.test(cell.persona) || CONTEXTS.has(cell.context));
   const change = `ALTER TABLE ${table.sql}`;
-  const at = { object: table.path, shows };
+  const at = { object: table.path, of: table.path, shows };
   const isOwner = ({ persona }: PlannedCell) => persona === "owner";
   return [
     { ...at, title: "disable row security", sql: `${change} DISABLE ROW LEVEL SECURITY` },

@@ -7,6 +7,8 @@ export interface Mutation {
   readonly object: string;
   readonly sql: string;
   readonly shows: (cell: PlannedCell) => boolean;
+  /** The path of the only table whose cells can show it. */
+  readonly of?: string;
   /** Cells that are looked at before others, best first: whichever of these a cell meets is its place. */
   readonly first?: readonly ((cell: PlannedCell) => boolean)[];
   /** How many cells can say something that others cannot. @default 5 */

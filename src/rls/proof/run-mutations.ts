@@ -1,4 +1,5 @@
 import type { Queryable } from "../../executor/executor.ts";
+import { groupBy } from "../audit/audited.ts";
 import { told, type PlannedCell } from "./cell.ts";
 import type { Mutation } from "./mutation.ts";
 import type { CellPlan } from "./plan-cells.ts";
@@ -24,8 +25,10 @@ export async function runMutations(
   const usable = plan.cells
     .map((cell, at) => ({ cell, at }))
     .filter(({ at }) => cells[at]?.status === "held" || cells[at]?.status === "vacuous");
-  const changes = mutations.map(({ sql, shows, first = [], most = MOST }) => {
-    const fitting = usable.filter(({ cell }) => shows(cell));
+  const byObject = groupBy(usable, ({ cell }) => cell.object);
+  const changes = mutations.map(({ sql, shows, of, first = [], most = MOST }) => {
+    const near = of === undefined ? usable : (byObject.get(of) ?? []);
+    const fitting = near.filter(({ cell }) => shows(cell));
     const catalog = fitting.filter(({ cell }) => cell.persona === "catalog");
     // What refuses or hides something is what a hole would show in.
     const rank = (cell: PlannedCell) => {

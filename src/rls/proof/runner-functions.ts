@@ -96,15 +96,16 @@ END $ask$`;
 
 const CHANGE_ALL = `CREATE FUNCTION pg_temp.underpin_change_all(changes jsonb, scenes jsonb, askers jsonb, expected jsonb) RETURNS jsonb LANGUAGE plpgsql AS $ask$
 DECLARE
-  results jsonb[] := '{}'; c jsonb; at jsonb; result jsonb; answer text;
+  results jsonb[] := '{}'; c jsonb; at int; result jsonb; answer text;
 BEGIN
   FOR c IN SELECT * FROM pg_catalog.jsonb_array_elements(changes) LOOP
     result := '{}';
     BEGIN
       EXECUTE c ->> 'sql';
-      FOR at IN SELECT * FROM pg_catalog.jsonb_array_elements(c -> 'questions') LOOP
-        answer := (pg_temp.underpin_ask(scenes -> at::int, askers))[1];
-        IF answer IS DISTINCT FROM expected ->> at::int THEN
+      FOR rank IN 0 .. pg_catalog.jsonb_array_length(c -> 'questions') - 1 LOOP
+        at := (c -> 'questions' ->> rank)::int;
+        answer := (pg_temp.underpin_ask(scenes -> at, askers))[1];
+        IF answer IS DISTINCT FROM expected ->> at THEN
           result := pg_catalog.jsonb_build_object('question', at, 'answer', answer);
           EXIT;
         END IF;

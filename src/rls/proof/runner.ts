@@ -77,11 +77,11 @@ export async function ask(
   const scenes = new Map<string, Scene>();
   const places = new Map<string, readonly [scene: Scene, at: number]>();
   const asked = questions.map((question) => {
-    const key = JSON.stringify(partsOf(question, same));
-    const known = places.get(key);
-    if (known !== undefined) return known;
     const [scene, item] = partsOf(question, same);
     const sceneKey = JSON.stringify(scene);
+    const key = sceneKey + JSON.stringify(item);
+    const known = places.get(key);
+    if (known !== undefined) return known;
     const found = scenes.get(sceneKey) ?? { ...scene, questions: [] };
     scenes.set(sceneKey, found);
     const place = [found, found.questions.push(item) - 1] as const;

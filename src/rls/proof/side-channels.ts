@@ -3,7 +3,6 @@ import type { PlannedCell } from "./cell.ts";
 import { classOf, isGranted, knownWithout, reaches, type Known } from "./expected.ts";
 import { value, type ProofModel, type ProvenTable } from "./model.ts";
 import { ident, qualified } from "../../sql/quote.ts";
-import { typeNames } from "./samples.ts";
 import type { Question } from "./runner.ts";
 import { removeRow } from "./statements.ts";
 import { insertion, rowsOf, type World, type WorldRow } from "./world.ts";
@@ -161,14 +160,13 @@ function freshOf(
   columns: readonly string[],
   like: WorldRow["values"],
 ): Readonly<Record<string, string | null>> {
-  const types = typeNames(model.catalog.types);
   // One column that differs is enough, and the fewer the better: another may be held by a check.
   const found: Record<string, string | null> = {};
   for (const name of columns) {
     const type = table.columns.find((column) => column.name === name)?.type ?? "";
     const given = like[name] ?? null;
     found[name] = given;
-    if (given === null || types.has(type)) continue;
+    if (given === null || model.types.has(type)) continue;
     const fresh = freshLike(type, given, taken);
     if (fresh === null) continue;
     found[name] = fresh;

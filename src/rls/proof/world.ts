@@ -6,7 +6,7 @@ import { shiftKey, type Draft, type DraftRow, type DraftSources } from "./draft-
 import { value, type ProofModel, type ProvenTable } from "./model.ts";
 
 import { ask, type Question } from "./runner.ts";
-import { sample, typeNames } from "./samples.ts";
+import { sample } from "./samples.ts";
 import type { WorldOptions } from "./world-options.ts";
 
 /** A row as it is in the database. */
@@ -36,7 +36,7 @@ export async function makeWorld(
   model: ProofModel,
   options: WorldOptions,
 ): Promise<World> {
-  const types = typeNames(model.catalog.types);
+  const { types } = model;
   const present = await readRows(db, model.tables);
   const combinations = await passingCombinations(
     db,
