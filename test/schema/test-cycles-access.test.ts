@@ -166,6 +166,34 @@ describe.each<KeyKind>(["integer", "uuid"])("access to test cycles keyed by %s",
     expect(await world.as("data_provider", stranger, answer)).toEqual([]);
   });
 
+  it("lets nobody choose the phase that they are asked about, nor the report that a phase is of", async () => {
+    const request = (set: string) => `update requests_for_information set ${set}`;
+    const phase = (set: string) =>
+      `update workflow_phases set ${set} where phase_id = '${here.phase}'`;
+    for (const persona of ["data_provider", "tester", "test_manager", "admin"] as const) {
+      expect(await world.as(persona, here, request(`phase_id = '${here.other_phase}'`))).toMatch(
+        /^42501/,
+      );
+      expect(await world.as(persona, here, request(`sample_id = '${here.sample}'`))).toBe(
+        "42501 keep_identity",
+      );
+      expect(await world.as(persona, here, request(`requested_by = '${here.provider}'`))).toBe(
+        "42501 keep_identity",
+      );
+    }
+    for (const persona of ["tester", "test_manager", "admin"] as const)
+      expect(await world.as(persona, here, phase(`report_id = '${here.other_report}'`))).toBe(
+        "42501 keep_identity",
+      );
+    // Who is not a persona mends what is wrong.
+    const mine = `where lob_id = '${here.lob}'`;
+    expect(await world.run(request(`phase_id = '${here.other_phase}' ${mine}`))).toEqual([]);
+    // Whom a request is put to may change: the phase stays.
+    expect(
+      await world.as("test_manager", here, request(`data_provider_id = '${here.owner}'`)),
+    ).toEqual([]);
+  });
+
   it("shows nothing where the context is missing, and says why", async () => {
     const nobody = { ...here, lob: "" };
     expect(await world.as("tester", nobody, "select * from samples")).toMatch(/^42501/);

@@ -77,6 +77,21 @@ END`,
 END`,
   });
 
+  const keepIdentity = pgFunction({
+    ...trigger,
+    name: "keep_identity",
+    comment:
+      "Refuses personas to make a row another: who is asked about a phase could ask themselves into each.",
+    body: `BEGIN
+  IF current_user::text = ANY (ARRAY[${everybody.map(literal).join(", ")}]) THEN
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', CONSTRAINT = TG_NAME, SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
+      MESSAGE = format('%s of a row of %s never change', array_to_string(TG_ARGV, ', '), TG_TABLE_NAME),
+      HINT = 'Write a new row.';
+  END IF;
+  RETURN NEW;
+END`,
+  });
+
   const recordChange = pgFunction({
     ...trigger,
     name: "record_change",
@@ -145,6 +160,7 @@ END`,
     enforceTransition,
     keepPhaseOrder,
     stampProgress,
+    keepIdentity,
     recordChange,
     effectivePermissions,
     reportingLine,

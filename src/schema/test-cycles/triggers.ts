@@ -23,6 +23,15 @@ const TOUCHED = [
   "data_profiles",
 ];
 
+/**
+ * What says of which phase, and of whom, a row is. The lookups read it, so that who could change it would choose what they may see: a policy
+ * compares neither with what was there before.
+ */
+const KEPT: Readonly<Record<string, readonly string[]>> = {
+  workflow_phases: ["cycle_id", "report_id", "phase_name"],
+  requests_for_information: ["phase_id", "sample_id", "requested_by"],
+};
+
 /** What is written down, with the column whose value says of which row. */
 const AUDITED: readonly (readonly [table: string, entity: EntityType, column: string])[] = [
   ["lobs", "lob", "lob_id"],
@@ -42,8 +51,8 @@ export function triggersOf(
   schema: string,
   functions: ReturnType<typeof functionsOf>,
 ): readonly DatabaseObject[] {
-  const { touchUpdatedAt, enforceTransition, keepPhaseOrder, stampProgress, recordChange } =
-    functions;
+  const { touchUpdatedAt, enforceTransition, keepPhaseOrder, stampProgress } = functions;
+  const { keepIdentity, recordChange } = functions;
   const touched = TOUCHED.map((table) =>
     pgTrigger({
       schema,
@@ -90,6 +99,20 @@ export function triggersOf(
     when: "NEW.status = 'in_progress' AND OLD.status = 'not_started'",
     execute: keepPhaseOrder,
   });
+  const row = (of: "OLD" | "NEW", columns: readonly string[]) =>
+    `(${columns.map((column) => `${of}.${column}`).join(", ")})`;
+  const kept = Object.entries(KEPT).map(([table, columns]) =>
+    pgTrigger({
+      schema,
+      table,
+      name: "keep_identity",
+      timing: "before",
+      events: ["update"],
+      when: `${row("OLD", columns)} IS DISTINCT FROM ${row("NEW", columns)}`,
+      execute: keepIdentity,
+      arguments: columns,
+    }),
+  );
   const audited = AUDITED.map(([table, entity, column]) =>
     pgTrigger({
       schema,
@@ -106,5 +129,5 @@ export function triggersOf(
     pgDeferrable({ schema, table: "lobs", name: "lobs_owner_user_id_fkey" }),
     pgDeferrable({ schema, table: "test_cycles", name: "test_cycles_current_report_id_fkey" }),
   ];
-  return [...touched, ...guarded, ...stamped, ordered, ...audited, ...deferred];
+  return [...touched, ...guarded, ...stamped, ordered, ...kept, ...audited, ...deferred];
 }
