@@ -318,6 +318,30 @@ describe("what each persona writes", () => {
     ]);
   });
 
+  it("nobody: the student, side or cycle of an evaluation that is there, with WHERE or without", async () => {
+    const stranger = idOf("a", "stranger");
+    const evaluations = sql`progress_card.hpc_evaluations`;
+    const moves = [
+      // Without a column that is read PostgreSQL asks no policy of SELECT about the new row.
+      sql`update ${evaluations} set student_id = ${stranger}, score = 1`,
+      sql`update ${evaluations} set student_id = ${stranger}, stakeholder = 'peer'`,
+      sql`update ${evaluations} set parameter_id = gen_random_uuid()`,
+    ];
+    for (const persona of ["teacher", "student", "parent", "admin"] as const) {
+      const answers = await as(persona, async (db) => {
+        const all = [];
+        for (const move of moves) all.push(await refusal(db, (tx) => tx.execute(move)));
+        return all;
+      });
+      expect(answers, persona).toEqual(moves.map(() => "42501 hpc_evaluations_identity"));
+    }
+    // What it says may change, also without WHERE.
+    const free = await as("teacher", (db) =>
+      refusal(db, (tx) => tx.execute(sql`update ${evaluations} set comments = 'seen'`)),
+    );
+    expect(free).toBeNull();
+  });
+
   it("a teacher: evaluations of the assigned, and changes none of another's", async () => {
     const [assigned, notAssigned, changed] = await as(
       "teacher",

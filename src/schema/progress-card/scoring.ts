@@ -1,19 +1,34 @@
 import type { DatabaseObject } from "../../objects/object.ts";
 import { pgFunction } from "../../objects/pg-function.ts";
 import { pgTrigger } from "../../objects/pg-trigger.ts";
-import { qualified } from "../../sql/quote.ts";
+import type { AccessData } from "../../definition/access.ts";
+import { literal, qualified } from "../../sql/quote.ts";
 import type { ProgressCardParts } from "./parts.ts";
+
+/** Of whom, by whom, when and in what an evaluation is: its key. */
+const IDENTITY = ["cycle_id", "student_id", "parameter_id", "stakeholder", "evaluator_id"] as const;
 
 /** What an evaluation must be beside what its own columns say, and the weights of its sides. */
 export function scoringObjects(
   schema: string,
-  { tables }: ProgressCardParts,
+  { tables, access }: ProgressCardParts,
 ): readonly DatabaseObject[] {
   const prepare = prepareEvaluation(schema);
+  const keep = keepEvaluation(schema, access);
+  const row = (of: "OLD" | "NEW") => `(${IDENTITY.map((column) => `${of}.${column}`).join(", ")})`;
   const weights = checkWeights(schema);
   return [
     prepare,
+    keep,
     weights,
+    pgTrigger({
+      table: tables.hpcEvaluations,
+      name: "keep_identity",
+      timing: "before",
+      events: ["update"],
+      when: `${row("OLD")} IS DISTINCT FROM ${row("NEW")}`,
+      execute: keep,
+    }),
     pgTrigger({
       table: tables.hpcEvaluations,
       name: "prepare_evaluation",
@@ -80,6 +95,33 @@ BEGIN
       MESSAGE = pg_catalog.format('a %s cannot evaluate this student as %s', evaluator.role, NEW.stakeholder),
       CONSTRAINT = 'hpc_evaluations_stakeholder_role', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
       HINT = 'Teachers evaluate as teacher, parents as parent of their children, students as self or peer.';
+  END IF;
+  RETURN NEW;
+END`,
+  });
+}
+
+/**
+ * Holds an evaluation to whom it is of.
+ *
+ * The rule of UPDATE asks who evaluates, and that of SELECT, which asks for the student, is applied to the new row only where the statement reads a
+ * column: `UPDATE … SET student_id = …` without WHERE would make it the evaluation of a student whom its author may not evaluate (15 and 18).
+ */
+function keepEvaluation(schema: string, { roles }: AccessData) {
+  const personas = [...new Set(Object.values(roles))].map(literal).join(", ");
+  return pgFunction({
+    schema,
+    name: "hpc_keep_evaluation",
+    returns: "trigger",
+    language: "plpgsql",
+    volatility: "volatile",
+    comment: "Refuses personas to make an evaluation that of another student, side or cycle.",
+    body: `BEGIN
+  IF current_user::text = ANY (ARRAY[${personas}]) THEN
+    RAISE insufficient_privilege USING
+      MESSAGE = ${literal(`${IDENTITY.join(", ")} of an evaluation never change`)},
+      CONSTRAINT = 'hpc_evaluations_identity', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
+      HINT = 'Write another evaluation.';
   END IF;
   RETURN NEW;
 END`,
