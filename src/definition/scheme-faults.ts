@@ -1,6 +1,6 @@
 import { getTableConfig, type PgColumn, type PgTable } from "drizzle-orm/pg-core";
 import type { DefinitionFault } from "./fault.ts";
-import type { Scheme } from "./scheme.ts";
+import type { Dimension, Scheme } from "./scheme.ts";
 
 /**
  * What is wrong with how a table is partitioned.
@@ -46,6 +46,8 @@ export function schemeFaults(
         fix: "Partition by a plain column.",
       });
   }
+  for (const dimension of scheme.dimensions)
+    faults.push(...lengthFaults(table, dimension, scheme.overrides));
   for (const { what, columns } of keysOf(config))
     for (const missing of keyColumns.filter((name) => !columns.some((c) => c.name === name)))
       faults.push({
@@ -55,6 +57,41 @@ export function schemeFaults(
         fix: `Add it: a key of a partitioned table holds ${keyColumns.join(", ")}.`,
       });
   return faults;
+}
+
+/** Lengths that cut nothing, and those of an override that are of another kind than the range's. */
+function lengthFaults(
+  table: string,
+  dimension: Dimension,
+  overrides: Scheme["overrides"] = [],
+): readonly DefinitionFault[] {
+  const { column } = dimension;
+  const isLength = (every: unknown) =>
+    typeof every === "string" ? every !== "" : Number.isSafeInteger(every) && Number(every) > 0;
+  if (dimension.strategy === "list") return [];
+  if (dimension.strategy === "hash")
+    return Number.isSafeInteger(dimension.modulus) && dimension.modulus > 0
+      ? []
+      : [
+          {
+            table,
+            column,
+            what: `is cut into ${dimension.modulus} partitions`,
+            fix: "Give a modulus that is a whole number above 0.",
+          },
+        ];
+  return [dimension, ...overrides].flatMap(({ every }) =>
+    isLength(every) && typeof every === typeof dimension.every
+      ? []
+      : [
+          {
+            table,
+            column,
+            what: `is cut every ${every}`,
+            fix: "Give an interval for a time, and a whole number above 0 for a number; in overrides too.",
+          },
+        ],
+  );
 }
 
 function keysOf(

@@ -150,7 +150,7 @@ export function partitionBy<T extends AnyPgTable, const P extends Parts>(
       })),
     }),
   };
-  return scheme as SchemeOf<T, P>;
+  return scheme;
 }
 
 /** Values under the names of columns, as PostgreSQL writes them. */

@@ -36,7 +36,7 @@ ${LOCK}      v_attach_${n} := NOT v_detached;
 `;
     },
     leave: (n) => `    IF v_attach_${n} THEN
-      EXECUTE pg_catalog.format('ALTER TABLE %s ATTACH PARTITION %s %s', v_part_${n - 1}, v_part_${n}, v_bound_${n});
+${lockAncestors(n)}      EXECUTE pg_catalog.format('ALTER TABLE %s ATTACH PARTITION %s %s', v_part_${n - 1}, v_part_${n}, v_bound_${n});
       v_attach_${n} := false;
       v_detached := false;
     END IF;
@@ -45,7 +45,7 @@ ${LOCK}      v_attach_${n} := NOT v_detached;
 ${LOCK}      v_default_${n} := ${makeIt}(
         v_part_${n - 1}, ${nameIt}(v_key_${n - 1} || '/default', v_stem_${n - 1}, '_default'), 'DEFAULT', '', NOT v_detached);
       IF NOT v_detached THEN
-        EXECUTE pg_catalog.format('ALTER TABLE %s ATTACH PARTITION %s DEFAULT', v_part_${n - 1}, v_default_${n});
+${lockAncestors(n)}        EXECUTE pg_catalog.format('ALTER TABLE %s ATTACH PARTITION %s DEFAULT', v_part_${n - 1}, v_default_${n});
       END IF;
     END IF;
 `,
@@ -65,6 +65,15 @@ ${walk}    EXIT attempt;
   END IF;
   RETURN v_made;
 END`;
+}
+
+/** ATTACH reads the bounds of all that is above, under ACCESS SHARE, unless the session has them still: so they are locked always. */
+function lockAncestors(n: number): string {
+  return Array.from(
+    { length: n - 1 },
+    (_, level) =>
+      `      EXECUTE pg_catalog.format('LOCK TABLE ONLY %s IN ACCESS SHARE MODE', v_part_${level});\n`,
+  ).join("");
 }
 
 const LOCK = `      IF NOT v_locked THEN

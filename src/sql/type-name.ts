@@ -29,7 +29,10 @@ export function typeName(type: string): string {
   const plain = type
     .slice(0, array === "" ? undefined : type.indexOf("["))
     .replace(/\([^)]*\)/, "")
-    .replaceAll(/"([a-z_][a-z0-9_]*)"/g, "$1")
+    // Whole names: `"we"` in `"we""ird"` is none.
+    .replaceAll(/"((?:[^"]|"")*)"/g, (quoted, name: string) =>
+      /^[a-z_][a-z0-9_]*$/.test(name) ? name : quoted,
+    )
     .trim();
   return (PRINTED[plain.toLowerCase()] ?? plain) + (array === "" ? "" : "[]");
 }
