@@ -83,15 +83,7 @@ export function drainSteps(state: MaintenanceState, drain: Drain): readonly Step
           undo: { kind: "nothing" },
         }),
       ),
-      {
-        kind: "sql",
-        id: `${id}/analyze/${name}`,
-        title: `Read the statistics of ${name}`,
-        sql: `ANALYZE ${qualified(from.schema, name)}`,
-        locks: [lock({ schema: from.schema, name }, "shareUpdateExclusive")],
-        transaction: "commitAfter",
-        undo: { kind: "nothing" },
-      },
+      analyzeStep(`${id}/analyze/${name}`, { schema: from.schema, name }),
     ]),
     {
       kind: "check",
@@ -137,16 +129,20 @@ export function drainSteps(state: MaintenanceState, drain: Drain): readonly Step
       transaction: "commitAfter",
       undo: { kind: "nothing" },
     },
-    {
-      kind: "sql",
-      id: `${id}/analyze`,
-      title: `Read the statistics of the new ${from.name}`,
-      sql: `ANALYZE ${nameOf(from)}`,
-      locks: [lock(from, "shareUpdateExclusive")],
-      transaction: "commitAfter",
-      undo: { kind: "nothing" },
-    },
+    analyzeStep(`${id}/analyze`, from),
   ];
+}
+
+function analyzeStep(id: string, relation: RelationName): Step {
+  return {
+    kind: "sql",
+    id,
+    title: `Read the statistics of ${relation.name}`,
+    sql: `ANALYZE ${nameOf(relation)}`,
+    locks: [lock(relation, "shareUpdateExclusive")],
+    transaction: "commitAfter",
+    undo: { kind: "nothing" },
+  };
 }
 
 /** Takes away what a drain left: its log with the trigger, copies that were never attached, or the old partition after the swap. */

@@ -8,6 +8,7 @@ import { nameOf, type Member } from "./read-state.ts";
 export interface LeaveDetails {
   readonly oid: number;
   readonly foreignKeys: readonly ForeignKey[];
+  readonly indexes: number;
   /** Its CHECK constraints; what DETACH … CONCURRENTLY leaves behind is none of them. */
   readonly checks: readonly string[];
   /** Its bound, as `ATTACH PARTITION` takes it. */
@@ -38,6 +39,7 @@ export async function readLeaveDetails(
     {
       details: `select c.oid::bigint as oid, pg_catalog.pg_get_expr(c.relpartbound, c.oid) as bound,
         ${foreignKeysSql("c.oid")} as "foreignKeys",
+        (select pg_catalog.count(*) from pg_catalog.pg_index as x where x.indrelid = c.oid)::int as indexes,
         coalesce((select pg_catalog.json_agg(k.conname) from pg_catalog.pg_constraint as k
           where k.conrelid = c.oid and k.contype = 'c'), '[]'::json) as checks
         from pg_catalog.pg_class as c where c.oid in (${oids})`,

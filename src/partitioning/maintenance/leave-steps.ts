@@ -42,19 +42,23 @@ export function leaveSteps(
       id: `${id}/detach`,
       title: `Detach ${member.name} from ${parent.name}`,
       ...detachSql(member, parent, beside, details),
-      undo: attachAgain(member, parent, beside, details),
+      undo: attachAgain(member, parent, beside, ancestorsOf(state, parent), details),
     },
     ...dropForeignKeys(id, member, details.foreignKeys),
-    {
-      kind: "sql",
-      id: `${id}/drop-check`,
-      title: `Drop the CHECK that the detach left on ${member.name}`,
-      sql: dropLeftChecks(member, details.checks),
-      locks: [lock(member, "accessExclusive", member.isLeaf ? undefined : true)],
-      transaction: "commitAfter",
-      undo: { kind: "nothing" },
-    },
+    ...(beside === undefined ? [dropCheck(id, member, details)] : []),
   ];
+}
+
+function dropCheck(id: string, member: Member, { checks }: LeaveDetails): Step {
+  return {
+    kind: "sql",
+    id: `${id}/drop-check`,
+    title: `Drop the CHECK that the detach left on ${member.name}`,
+    sql: dropLeftChecks(member, checks),
+    locks: [lock(member, "accessExclusive", member.isLeaf ? undefined : true)],
+    transaction: "commitAfter",
+    undo: { kind: "nothing" },
+  };
 }
 
 /** Ends a DETACH … CONCURRENTLY that was cancelled: its rows are in no query, and no other detach is possible meanwhile. */
@@ -85,7 +89,7 @@ function detachSql(
   member: Member,
   parent: Member,
   beside: Member | undefined,
-  { foreignKeys, referencing }: LeaveDetails,
+  { foreignKeys, referencing, indexes }: LeaveDetails,
 ): Statement {
   const detach = `ALTER TABLE ${nameOf(parent)} DETACH PARTITION ${nameOf(member)}`;
   const others: readonly Lock[] = [
@@ -101,6 +105,8 @@ function detachSql(
         lock(beside, "accessExclusive"),
         ...others,
       ],
+      // It creates none: its indexes leave theirs, each a lock.
+      creates: indexes,
       transaction: "commitAfter",
     };
   return {
@@ -128,7 +134,8 @@ function attachAgain(
   member: Member,
   parent: Member,
   beside: Member | undefined,
-  { bound, foreignKeys, referencing }: LeaveDetails,
+  ancestors: readonly Member[],
+  { bound, foreignKeys, referencing, indexes }: LeaveDetails,
 ): Step["undo"] {
   return {
     kind: "statement",
@@ -139,7 +146,10 @@ function attachAgain(
       ...(beside === undefined ? [] : [lock(beside, "accessExclusive")]),
       ...foreignKeys.map(({ schema, table }) => lock({ schema, name: table }, "shareRowExclusive")),
       ...referencing.map((table) => lock(table, "shareRowExclusive")),
+      ...ancestors.map((ancestor): Lock => ({ ...lock(ancestor, "accessShare"), indexes: false })),
     ],
+    // It creates none: these are the indexes that are attached, and those that the check of its foreign keys reads.
+    creates: indexes + (foreignKeys.length === 0 ? 0 : indexes + foreignKeys.length),
     rows: [
       { schema: member.schema, name: member.name, access: "read" },
       ...foreignKeys.map(({ schema, table }) => ({ schema, name: table, access: "read" as const })),
@@ -188,6 +198,13 @@ BEGIN
   END LOOP;
 END
 $check$`;
+}
+
+/** What is above a table; ATTACH reads their bounds. */
+function ancestorsOf(state: MaintenanceState, member: Member): readonly Member[] {
+  return member.parent === null
+    ? []
+    : [...ancestorsOf(state, parentOf(state, member)), parentOf(state, member)];
 }
 
 /** The table that a partition is directly below. */

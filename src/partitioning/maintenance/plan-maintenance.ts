@@ -10,7 +10,7 @@ import { closeSteps, indexSteps, unmarkSteps } from "./child-steps.ts";
 import { drainSteps, leftoverSteps } from "./drain-steps.ts";
 import { dropSteps } from "./drop-steps.ts";
 import { afterDetachSteps, finalizeStep, leaveSteps } from "./leave-steps.ts";
-import { premakeSteps } from "./premake.ts";
+import { premakeSteps } from "./premake-steps.ts";
 import type { MaintenanceReading } from "./read-maintenance.ts";
 
 /** What maintenance would do, and what it leaves to a person. */
@@ -80,12 +80,14 @@ function finalizing({ state }: MaintenanceReading): readonly Step[] {
  * the new one.
  */
 function premaking(
-  { state, trustsClock, drains }: MaintenanceReading,
+  { state, premakes, drains }: MaintenanceReading,
   beside: boolean,
 ): readonly Step[] {
-  if (!trustsClock) return [];
   const parents = new Set(drains.map(({ parent }) => parent.oid));
-  return premakeSteps(state, (parent) => parents.has(parent) === beside);
+  return premakeSteps(
+    state.scheme,
+    premakes.filter(({ parent }) => parents.has(parent) === beside),
+  );
 }
 
 function leavingSteps({ state, leaving, details }: MaintenanceReading): readonly Step[] {

@@ -4,6 +4,8 @@ import type { Scheme } from "../../definition/scheme.ts";
 import type { Executor } from "../../executor/executor.ts";
 import { readDrains, type Drain } from "./drain.ts";
 import { readLeaveDetails, type LeaveDetails } from "./leave-details.ts";
+import { lackingPartitions } from "./premake.ts";
+import { readPremakes, type Premake } from "./premake-steps.ts";
 import { readState, type MaintenanceState, type Member } from "./read-state.ts";
 import { clockFindings, leavingPartitions } from "./retention.ts";
 
@@ -22,8 +24,8 @@ export interface MaintenanceOptions {
 /** All that the maintenance of one scheme is planned from. */
 export interface MaintenanceReading {
   readonly state: MaintenanceState;
-  /** The clock fits the partitions; where it does not, nothing is made or taken away. */
-  readonly trustsClock: boolean;
+  /** None where the clock does not fit the partitions. */
+  readonly premakes: readonly Premake[];
   readonly leaving: readonly Member[];
   readonly details: ReadonlyMap<number, LeaveDetails>;
   readonly drains: readonly Drain[];
@@ -46,11 +48,12 @@ export async function readMaintenance(
   const { members, findings } = trustsClock
     ? leavingPartitions(state, mayEmpty)
     : { members: [], findings: [] };
+  const premakes = trustsClock ? await readPremakes(db, scheme, lackingPartitions(state)) : [];
   const details = await readLeaveDetails(db, state.root, members);
   const drained = trustsClock ? await readDrains(db, state) : { drains: [], findings: [] };
   return {
     state,
-    trustsClock,
+    premakes,
     leaving: members,
     details,
     drains: drained.drains,
