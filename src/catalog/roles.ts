@@ -8,6 +8,8 @@ export interface Membership {
   readonly inherit: boolean;
   /** Whether the member may SET ROLE to it: always before 16. */
   readonly set: boolean;
+  /** Who granted it, where they are still there. From 16 on each of them is a membership of its own, and REVOKE takes one. */
+  readonly grantedBy: readonly string[];
 }
 
 /** A role that something in the schemas mentions, or the reader, or one above or below one of these. */
@@ -69,11 +71,13 @@ export const roles = plainReader<RoleFact>(
    ), membership as (
      select x.member, role.rolname as role, pg_catalog.bool_or(x.admin_option) as admin,
        pg_catalog.bool_or(coalesce(x.inherit_option, member.rolinherit)) as inherit,
-       pg_catalog.bool_or(x.set_option) as set
+       pg_catalog.bool_or(x.set_option) as set,
+       pg_catalog.json_agg(grantor.rolname order by grantor.rolname) filter (where grantor.rolname is not null) as "grantedBy"
      from (select null::bool as inherit_option, true as set_option) as older cross join lateral (
-       select roleid, member, admin_option, inherit_option, set_option from pg_catalog.pg_auth_members) as x
+       select roleid, member, grantor, admin_option, inherit_option, set_option from pg_catalog.pg_auth_members) as x
      join pg_catalog.pg_roles as role on role.oid = x.roleid
      join pg_catalog.pg_roles as member on member.oid = x.member
+     left join pg_catalog.pg_roles as grantor on grantor.oid = x.grantor
      group by x.member, role.rolname
    )
    select r.rolname as name, r.rolsuper as superuser, r.rolbypassrls as "bypassRowSecurity",
@@ -81,7 +85,8 @@ export const roles = plainReader<RoleFact>(
      r.rolcreatedb as "createDatabase", r.rolreplication as replication,
      coalesce(r.rolconfig, '{}') as config,
      coalesce((select pg_catalog.json_agg(pg_catalog.json_build_object('role', m.role, 'admin', m.admin,
-         'inherit', m.inherit, 'set', m.set) order by m.role)
+         'inherit', m.inherit, 'set', m.set,
+         'grantedBy', coalesce(m."grantedBy", '[]')) order by m.role)
        from membership as m where m.member = r.oid), '[]') as "memberOf",
      r.rolname = current_user as current
    from (select oid from above union select oid from below) as i

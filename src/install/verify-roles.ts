@@ -1,11 +1,12 @@
 import type { Finding } from "../catalog/finding.ts";
+import { revokeMembership, rolesThrough } from "../catalog/memberships.ts";
 import type { Facts } from "../catalog/read-facts.ts";
 import type { AccessData } from "../definition/access.ts";
 import type { Definition } from "../definition/definition.ts";
 import type { DatabaseObject } from "../objects/object.ts";
 import { ident } from "../sql/quote.ts";
 
-/** Declared roles that are not there, or that could log in, or that get around row security. */
+/** Declared roles that are not there, that could log in or get around row security, and personas that were put into other roles. */
 export function roleFindings(
   facts: Facts,
   objects: readonly DatabaseObject[],
@@ -17,26 +18,26 @@ export function roleFindings(
   ];
 }
 
-/** Personas that may become the role that reaches every row. */
-function membershipFindings(
-  facts: Facts,
-  { roles, readerRole, migratorRole }: AccessData,
-): readonly Finding[] {
+/**
+ * Personas that are in another role. A policy is for the members of its roles too, where they inherit; a member may SET ROLE where it does not: so a persona is in
+ * nothing, neither in one that reaches more nor in one that will.
+ */
+function membershipFindings(facts: Facts, { roles }: AccessData): readonly Finding[] {
   const personas = new Set(Object.values(roles));
   return facts.roles
     .filter(({ name }) => personas.has(name))
     .flatMap(({ name, memberOf }) =>
-      memberOf
-        .filter(({ role }) => role === readerRole || role === migratorRole)
-        .map(
-          ({ role }): Finding => ({
-            check: "role-membership",
-            severity: "error",
-            object: `role ${ident(name)}`,
-            message: `it is a member of ${role}, which no policy holds back`,
-            repair: `REVOKE ${ident(role)} FROM ${ident(name)}`,
-          }),
-        ),
+      memberOf.map((membership): Finding => {
+        const [role, ...further] = rolesThrough(facts.roles, membership.role);
+        const through = further.length === 0 ? "" : `, and so of ${further.join(", ")}`;
+        return {
+          check: "role-membership",
+          severity: "error",
+          object: `role ${ident(name)}`,
+          message: `it is a member of ${role}${through}: it should be a member of nothing, since it reaches what they reach`,
+          repair: revokeMembership(name, membership).join(";\n"),
+        };
+      }),
     );
 }
 
@@ -63,6 +64,7 @@ function powerFindings(facts: Facts, objects: readonly DatabaseObject[]): readon
         ...(role.createRole ? ["NOCREATEROLE"] : []),
         ...(role.createDatabase ? ["NOCREATEDB"] : []),
         ...(role.replication ? ["NOREPLICATION"] : []),
+        ...(role.inherit && create.includes("NOINHERIT") ? ["NOINHERIT"] : []),
       ];
       if (wrong.length === 0) return [];
       return [
@@ -70,7 +72,7 @@ function powerFindings(facts: Facts, objects: readonly DatabaseObject[]): readon
           check: "role-powers",
           severity: "error",
           object: id,
-          message: `it should be ${wrong.join(" ")}: it would get around row security, or be used as a login`,
+          message: `it should be ${wrong.join(" ")}: it would get around row security, be used as a login, or have the rights of whatever it is put into`,
           repair: `ALTER ROLE ${ident(role.name)} ${wrong.join(" ")}`,
         },
       ];

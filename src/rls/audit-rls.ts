@@ -20,7 +20,7 @@ export type { Accepted } from "./audit/accepted.ts";
 
 /** What an audit takes for granted. */
 export interface AuditOptions extends ReadOptions {
-  /** Names the reader and migrator roles, and the keys that hold across tenants, each accepted with its reason. */
+  /** Names the personas, the reader and migrator roles, and the keys that hold across tenants, each accepted with its reason. */
   readonly definition?: Definition;
   /** Roles that are meant to reach every row, beside superusers. @default ["underpin_migrator"] */
   readonly trusted?: readonly string[];
@@ -54,7 +54,8 @@ export async function auditOf(db: Queryable, options: AuditOptions = {}): Promis
   ];
   const facts = await factsOf(db, options);
   const more = await readMoreFacts(db, options);
-  const database = audited(facts, more, new Set(known), tenantColumns);
+  const personas = (definition?.access ?? []).flatMap(({ roles }) => Object.values(roles));
+  const database = audited(facts, more, new Set(known), tenantColumns, new Set(personas));
   const accept = [
     ...(options.accept ?? []),
     ...(definition === undefined ? [] : acceptedKeys(definition)),

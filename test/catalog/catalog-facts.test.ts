@@ -462,7 +462,13 @@ onEngines("facts", (engine) => {
       );
       const { roles } = await factsOf(transaction, { schemas: [SCHEMA] });
       expect(roles.find(({ name }) => name === reader)?.memberOf).toEqual([
-        { role: `${reader} group`, admin: true, inherit: true, set: true },
+        {
+          role: `${reader} group`,
+          admin: true,
+          inherit: true,
+          set: true,
+          grantedBy: roles.filter(({ current }) => current).map(({ name }) => name),
+        },
       ]);
       await transaction.query(`DROP ROLE ${group}`);
     });

@@ -319,6 +319,20 @@ const SABOTAGES: readonly Sabotage[] = [
   ],
   ["a role gets around row security", `ALTER ROLE ${R}_clerk BYPASSRLS`, `role "${R}_clerk"`],
   ["a role may log in", `ALTER ROLE ${R}_migrator LOGIN`, `role "${R}_migrator"`],
+  ["a role inherits", `ALTER ROLE ${R}_clerk INHERIT`, `role "${R}_clerk"`],
+  ["a persona is another one too", `GRANT ${R}_owner TO ${R}_clerk`, `role "${R}_clerk"`],
+  [
+    "a persona is let through by a third role, and by another grantor",
+    `DROP ROLE IF EXISTS ${R}_between, ${R}_giver; CREATE ROLE ${R}_between; CREATE ROLE ${R}_giver; GRANT ${R}_migrator TO ${R}_between;
+     GRANT ${R}_between TO ${R}_giver WITH ADMIN OPTION; GRANT ${R}_between TO ${R}_clerk WITH ADMIN OPTION GRANTED BY ${R}_giver`,
+    `role "${R}_clerk"`,
+  ],
+  [
+    "a persona is in the role that owns the schema",
+    `DO $$ BEGIN EXECUTE format('GRANT %I TO ${R}_clerk', (SELECT nspowner::regrole::name FROM pg_namespace WHERE nspname = 'shop')); END $$`,
+    `role "${R}_clerk"`,
+  ],
+  ["a persona reads all data", `GRANT pg_read_all_data TO ${R}_clerk`, `role "${R}_clerk"`],
   [
     "history may be rewritten",
     "DROP TRIGGER append_only ON shop.events",

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { defineDatabase } from "../../src/definition/define-database.ts";
+import { defineAccess } from "../../src/rls/index.ts";
 import { CHECKS, type CheckId, type Findings } from "../../src/rls/audit/finding.ts";
 import { findingsJson, findingsSarif, findingsText } from "../../src/rls/audit/present.ts";
 import { auditOf, auditRls, type AuditOptions } from "../../src/rls/audit-rls.ts";
@@ -72,6 +74,29 @@ describe("an audit of row security", () => {
       ] as const;
       const found = await auditOf(db, { ...OPTIONS, accept });
       expect(found.map(({ object }) => object)).toEqual([`table ${S}."other"`]);
+    });
+  });
+
+  it("finds every membership of a persona that is declared, and the REVOKE that takes each away", async () => {
+    const access = defineAccess({ schema: "audit", tenantColumn: "x", personas: ["cl'erk"] });
+    const definition = defineDatabase({ name: "audit", tables: {}, access });
+    await rolledBack(async (db) => {
+      await db.query(
+        `CREATE ROLE "audit_cl'erk"; CREATE ROLE giver; CREATE ROLE above; GRANT boss TO above; GRANT above TO giver WITH ADMIN OPTION;
+         GRANT above TO "audit_cl'erk"; GRANT above TO "audit_cl'erk" GRANTED BY giver`,
+      );
+      const ofRoles = async (options: AuditOptions) =>
+        (await auditOf(db, { ...OPTIONS, ...options })).filter(
+          ({ check }) => check === "persona_widened",
+        );
+      expect(await ofRoles({})).toEqual([]);
+      const [found] = await ofRoles({ definition });
+      expect(found).toMatchObject({
+        object: `role "audit_cl'erk"`,
+        message: expect.stringContaining("what above and boss may") as unknown,
+      });
+      await db.query(found?.repair ?? "");
+      expect(await ofRoles({ definition })).toEqual([]);
     });
   });
 

@@ -161,6 +161,10 @@ export const SABOTAGE: Readonly<Record<CheckId, readonly [sql: string, object: s
     `CREATE ROLE owners NOLOGIN; ALTER TABLE ${S}.colours OWNER TO owners; CREATE ROLE heir LOGIN INHERIT IN ROLE owners`,
     `role "heir"`,
   ],
+  persona_widened: [
+    `CREATE ROLE keeper NOLOGIN; ALTER TABLE ${S}.colours OWNER TO keeper; CREATE ROLE between; GRANT keeper TO between; GRANT between TO clerk`,
+    `role "clerk"`,
+  ],
   bypassing_login: [
     `CREATE ROLE past LOGIN BYPASSRLS; GRANT SELECT ON ${S}.colours TO past`,
     `role "past"`,

@@ -40,6 +40,16 @@ onEngines("the proof of a small school", (engine) => {
     expect(proof.score.byBehaviour).toBeGreaterThan(80);
   });
 
+  it("puts every persona into every other, and into a third role that reaches everything", () => {
+    const tried = proof.mutations.map(({ title, object }) => `${object}: ${title}`);
+    for (const role of Object.values(made.access.roles)) {
+      expect(tried).toContain(`role ${ident(role)}: let it in through a third role`);
+      for (const other of Object.values(made.access.roles))
+        if (other !== role)
+          expect(tried).toContain(`role ${ident(role)}: put it into ${ident(other)}`);
+    }
+  });
+
   it("tries every persona in every context", () => {
     const tried = new Set(proof.cells.map(({ persona, context }) => `${persona} ${context}`));
     for (const persona of ["student", "teacher", "parent", "admin"])

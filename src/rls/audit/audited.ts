@@ -24,6 +24,8 @@ export interface Audited {
   readonly more: MoreFacts;
   /** Tables that no extension brought. */
   readonly tables: readonly TableFact[];
+  /** Roles that the definition declares as personas, where there is one. */
+  readonly personas: ReadonlySet<string>;
   /** Whether a role is outside of what an audit looks at: a superuser, or named as trusted. */
   isTrusted(role: string): boolean;
   isSuperuser(role: string): boolean;
@@ -46,6 +48,7 @@ export function audited(
   more: MoreFacts,
   trusted: ReadonlySet<string>,
   tenantColumns: readonly string[],
+  personas: ReadonlySet<string>,
 ): Audited {
   const roles = new Map(facts.roles.map((role) => [role.name, role]));
   const columns = groupBy(facts.columns, ({ schema, table }) => qualified(schema, table));
@@ -80,6 +83,7 @@ export function audited(
     facts,
     more,
     tables: facts.tables.filter(({ extension }) => extension === null),
+    personas,
     isTrusted,
     isSuperuser: (role) => roles.get(role)?.superuser === true,
     rightsOf(role) {

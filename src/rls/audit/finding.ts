@@ -59,6 +59,7 @@ export const CHECKS = {
   extension_outdated: ["warning", "An extension is older than what the server has"],
   owner_login: ["warning", "The owner of a protected table logs in"],
   owner_inherited: ["warning", "A login has the rights of the owner of protected tables"],
+  persona_widened: ["error", "A role that policies bind is in another role"],
   bypassing_login: ["error", "A login goes around row security"],
 } as const satisfies Readonly<Record<string, readonly [Severity, string]>>;
 

@@ -1,5 +1,6 @@
 import type { AccessData } from "../../definition/access.ts";
 import { ident, qualified } from "../../sql/quote.ts";
+import { shorten } from "../../sql/shorten.ts";
 import type { PlannedCell } from "./cell.ts";
 import type { Mutation } from "./mutation.ts";
 import { accessFunctions } from "./posture.ts";
@@ -45,6 +46,8 @@ export function accessMutations(access: AccessData): readonly Mutation[] {
           },
     ];
   });
+  const personas = [...new Set(Object.values(access.roles))];
+  const between = ident(shorten(`${access.readerRole}_between`));
   const roles = Object.entries(access.roles).flatMap(([persona, role]): Mutation[] => {
     const object = `role ${ident(role)}`;
     const isOfRoles = (cell: PlannedCell) => cell.object === `roles of ${ident(access.schema)}`;
@@ -69,6 +72,21 @@ export function accessMutations(access: AccessData): readonly Mutation[] {
         sql: `GRANT ${ident(access.readerRole)} TO ${ident(role)}`,
         shows: isOfRoles,
       },
+      // INHERIT before the grant: from 16 on that is where a membership takes it from.
+      {
+        title: "let it in through a third role",
+        object,
+        sql: `CREATE ROLE ${between} INHERIT; GRANT ${ident(access.migratorRole)} TO ${between}; ALTER ROLE ${ident(role)} INHERIT; GRANT ${between} TO ${ident(role)}`,
+        shows,
+      },
+      ...personas
+        .filter((other) => other !== role)
+        .map((other) => ({
+          title: `put it into ${ident(other)}`,
+          object,
+          sql: `GRANT ${ident(other)} TO ${ident(role)}`,
+          shows: isOfRoles,
+        })),
     ];
   });
   const staff = [access.readerRole, access.migratorRole].flatMap((role): Mutation[] => {
