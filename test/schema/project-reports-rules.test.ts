@@ -423,6 +423,20 @@ describe("comments", () => {
       expect(await rewrite("member")).toBe("done");
     },
   );
+
+  inWorld("are nobody else's afterwards, and neither is a report", async (db) => {
+    await db.insert(pmrComments).values(comment());
+    const take = (table: typeof pmrComments | typeof pmrReports, set: object) =>
+      refusal(db, (tx) => as(tx, "manager", manager, (at) => at.update(table).set(set)));
+    const mine = { userId: person.manager(1) };
+    expect(await take(pmrComments, mine)).toBe("42501 pmr_comments_author");
+    // Else who takes a comment may say what is in it, and remove it.
+    expect(await take(pmrComments, { ...mine, content: "!" })).toBe("42501 pmr_comments_author");
+    expect(await take(pmrReports, { createdBy: person.manager(1) })).toBe(
+      "42501 pmr_reports_author",
+    );
+    expect(await take(pmrReports, { createdBy: null })).toBe("42501 pmr_reports_author");
+  });
 });
 
 describe("insights", () => {

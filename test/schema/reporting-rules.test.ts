@@ -244,6 +244,12 @@ describe("a trigger", () => {
         inside.update(reports).set({ createdBy: organization.users.report_manager }),
       );
     expect(await refusal(db, take)).toBe("42501 created_by_is_kept");
+    await db.insert(reportShares).values(RIGHT.share);
+    const shareAs = (at: AnyDatabase) =>
+      as(at, organization, "org_admin", (inside) =>
+        inside.update(reportShares).set({ sharedBy: organization.users.report_manager }),
+      );
+    expect(await refusal(db, shareAs)).toBe("42501 created_by_is_kept");
   });
 
   inOrganization("leaves an organization its terms", async (db, organization) => {

@@ -83,6 +83,11 @@ export function isPersona(
   return `(current_user IN (${list(personas.map((persona) => roles[persona] ?? persona))}))`;
 }
 
+/** SQL that says whether any persona asks. */
+export function isAnyPersona(access: AccessData): string {
+  return isPersona(access, Object.keys(access.roles));
+}
+
 /** SQL for the user's id, NULL where nobody is named: a migration or a job writes too. */
 export function softUserId({ target, user }: AccessData): string {
   // Not by auth.uid(), on which the migrator has no right.

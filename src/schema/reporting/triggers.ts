@@ -23,7 +23,8 @@ export function reportingTriggers(
   tables: ReportingTables,
 ): readonly DatabaseObject[] {
   const functions = triggerFunctions(access);
-  const { organizations, users, templates, templateFields, reports, reportExecutions } = tables;
+  const { organizations, users, templates, templateFields, reports, reportShares } = tables;
+  const { reportExecutions } = tables;
   const touched = { organizations, users, templates, template_fields: templateFields };
   const row = (of: "OLD" | "NEW") => `(${TERMS.map((column) => `${of}.${column}`).join(", ")})`;
   return [
@@ -57,6 +58,14 @@ export function reportingTriggers(
         execute: functions.keepAuthor,
       }),
     ),
+    pgTrigger({
+      table: reportShares,
+      name: "keep_shared_by",
+      timing: "before",
+      events: ["update"],
+      when: "OLD.shared_by <> NEW.shared_by",
+      execute: functions.keepAuthor,
+    }),
     pgTrigger({
       table: organizations,
       name: "guard_organization",

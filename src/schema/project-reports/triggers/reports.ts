@@ -1,9 +1,9 @@
 import type { AccessData } from "../../../definition/access.ts";
 import { literal } from "../../../sql/quote.ts";
-import { isPersona, softUserId } from "../access.ts";
+import { isAnyPersona, isPersona, softUserId } from "../access.ts";
 import { namer } from "../names.ts";
 import { legalTransitions } from "../transitions.ts";
-import { fixedSql, forbidSql, violateSql, workflowSql } from "./workflow.ts";
+import { authorSql, fixedSql, forbidSql, violateSql, workflowSql } from "./workflow.ts";
 
 /** What of a report is its content: a change of it is an edit, and it is final once the report is approved. */
 const CONTENT = [
@@ -37,6 +37,7 @@ export function guardReport(access: AccessData): string {
   entry jsonb;
 BEGIN
   ${fixedSql("pmr_reports", ["project_id", "id", "created_at"])}
+  ${authorSql("pmr_reports", "created_by", isAnyPersona(access))}
   ${workflowSql({ table: "pmr_reports", column: "status", transitions: legalTransitions.pmrStatus })}
   IF TG_OP = 'INSERT' THEN
     NEW.total_edits := 0;

@@ -1,8 +1,8 @@
 import type { AccessData } from "../../../definition/access.ts";
-import { isPersona, softUserId } from "../access.ts";
+import { isAnyPersona, isPersona, softUserId } from "../access.ts";
 import { namer } from "../names.ts";
 import { legalTransitions } from "../transitions.ts";
-import { fixedSql, forbidSql, violateSql, workflowSql } from "./workflow.ts";
+import { authorSql, fixedSql, forbidSql, violateSql, workflowSql } from "./workflow.ts";
 
 /** `updated_at`, whatever the statement says. */
 export const touch = `BEGIN
@@ -52,9 +52,10 @@ END`;
 }
 
 /** A session that ended stays ended, and of a report. */
-export function guardSession(table: string): string {
+export function guardSession(access: AccessData, table: string, author: string): string {
   return `BEGIN
   ${fixedSql(table, ["project_id", "id", "report_id", "started_at"])}
+  ${authorSql(table, author, isAnyPersona(access))}
   ${violateSql("TG_OP = 'UPDATE' AND NEW.is_active AND NOT OLD.is_active", "a session that ended is not opened again: begin another", `${table}_is_over`)}
   IF NOT NEW.is_active AND NEW.ended_at IS NULL THEN
     NEW.ended_at := greatest(now(), NEW.started_at);
@@ -103,9 +104,10 @@ END`;
 }
 
 /** The way of a report to a recipient, with the moment of each step. */
-export function guardDistribution(): string {
+export function guardDistribution(access: AccessData): string {
   return `BEGIN
   ${fixedSql("pmr_distribution_log", ["project_id", "id", "report_id", "method", "recipient", "created_at"])}
+  ${authorSql("pmr_distribution_log", "distributed_by", isAnyPersona(access))}
   ${workflowSql({ table: "pmr_distribution_log", column: "status", transitions: legalTransitions.distributionStatus })}
   IF TG_OP = 'UPDATE' AND NEW.status IS DISTINCT FROM OLD.status THEN
     CASE NEW.status::text
@@ -133,6 +135,7 @@ export function guardComment(access: AccessData, schema: string): string {
   depth_above smallint;
 BEGIN
   ${fixedSql("pmr_comments", ["project_id", "id", "report_id", "parent_comment_id", "depth", "created_at"])}
+  ${authorSql("pmr_comments", "user_id", isAnyPersona(access))}
   IF TG_OP = 'INSERT' THEN
     NEW.depth := 0;
     IF NEW.parent_comment_id IS NOT NULL THEN

@@ -53,10 +53,13 @@ export function triggersOf(access: AccessData, schema: string): readonly Databas
     ...guard("pmr_reports", guardReport(access)),
     ...on("pmr_reports", "record", "after", ["update"], recordReport(access, schema)),
     ...guard("ai_insights", guardInsight(access)),
-    ...guard("collaboration_sessions", guardSession("collaboration_sessions")),
-    ...guard("edit_sessions", guardSession("edit_sessions")),
+    ...guard(
+      "collaboration_sessions",
+      guardSession(access, "collaboration_sessions", "started_by"),
+    ),
+    ...guard("edit_sessions", guardSession(access, "edit_sessions", "user_id")),
     ...guard("export_jobs", guardExportJob(access)),
-    ...guard("pmr_distribution_log", guardDistribution()),
+    ...guard("pmr_distribution_log", guardDistribution(access)),
     ...guard("pmr_comments", guardComment(access, schema)),
     setUpdatedAt,
     ...CHANGED.map((table) =>

@@ -56,6 +56,18 @@ export function violateSql(condition: string, message: string, constraint: strin
   END IF;`;
 }
 
+/**
+ * PL/pgSQL that keeps personas from saying that a row is another's. Who may update rows of others could make one theirs, and what only its
+ * author may do would be theirs too. Not a rule of all: a foreign key sets it to NULL where the account goes.
+ */
+export function authorSql(table: string, column: string, isPersona: string): string {
+  return forbidSql(
+    `TG_OP = 'UPDATE' AND NEW.${column} IS DISTINCT FROM OLD.${column} AND ${isPersona}`,
+    `${column} of ${table} never changes`,
+    `${table}_author`,
+  );
+}
+
 /** PL/pgSQL that keeps what a row is known by. */
 export function fixedSql(table: string, columns: readonly string[]): string {
   const row = (of: "NEW" | "OLD") =>
