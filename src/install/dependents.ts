@@ -4,7 +4,7 @@ import { literal } from "../sql/quote.ts";
 
 /**
  * Looks, before anything is dropped, for what the host has made of the definition: views over its tables, foreign keys to them, triggers,
- * policies and columns that use its functions and types. DROP without CASCADE would find them too, after the rows are gone.
+ * policies, functions and columns that use its functions, types and row types. DROP without CASCADE would find them too, after the rows are gone.
  */
 export function dependentsStep(name: string, objects: readonly DatabaseObject[]): Step {
   const list = (kinds: readonly ObjectKind[]) =>
@@ -24,11 +24,15 @@ export function dependentsStep(name: string, objects: readonly DatabaseObject[])
   ${oids("regclass", ["table", "view", "materializedView", "sequence"])}
 ), relation AS (
   SELECT oid FROM declared WHERE oid IS NOT NULL
-  UNION SELECT i.inhrelid FROM relation AS r JOIN pg_catalog.pg_inherits AS i ON i.inhparent = r.oid
+  UNION SELECT i.inhrelid FROM relation AS r
+    JOIN pg_catalog.pg_inherits AS i ON i.inhparent = r.oid
+    JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid AND c.relispartition
 ), routine AS (
   ${oids("regprocedure", ["function"])}
 ), type AS (
-  ${oids("regtype", ["type"])}
+  SELECT pg_catalog.unnest(ARRAY[t.oid, t.typarray]) AS oid FROM pg_catalog.pg_type AS t
+  WHERE t.oid IN (SELECT oid FROM (${oids("regtype", ["type"])}) AS d UNION ALL
+    SELECT c.reltype FROM pg_catalog.pg_class AS c JOIN relation AS r ON r.oid = c.oid)
 ), used AS (
   SELECT d.classid, d.objid, d.objsubid,
     coalesce(rewrite.ev_class, con.conrelid, trigger.tgrelid, policy.polrelid, def.adrelid,

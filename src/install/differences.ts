@@ -12,7 +12,7 @@ export interface CatalogDifference {
 
 /**
  * How a catalog differs from what is declared. Of an object that is missing nothing that belongs to it is told again; one that is not
- * declared counts where it changes what a declared one does: a policy, a privilege, a trigger, a rule.
+ * declared counts where it changes what a declared one does: a policy, a privilege, a trigger, a rule, and what may refuse a row.
  */
 export function differences(expected: Canonical, found: Canonical): readonly CatalogDifference[] {
   const paths = [...new Set([...Object.keys(expected), ...Object.keys(found)])].sort();
@@ -20,7 +20,7 @@ export function differences(expected: Canonical, found: Canonical): readonly Cat
     const should = expected[path];
     const is = found[path];
     if (should === undefined)
-      return /^(?:policy|privileges|trigger|rule) /.test(path)
+      return /^(?:policy|privileges|trigger|rule) /.test(path) || mayRefuse(path, found)
         ? [{ path, aspect: null, expected: null, found: is?.aspects.definition ?? "there" }]
         : [];
     if (is === undefined) {
@@ -40,6 +40,16 @@ export function differences(expected: Canonical, found: Canonical): readonly Cat
         found: is.aspects[aspect] ?? null,
       }));
   });
+}
+
+/** Whether something that is not declared may refuse, or change, a row that the declared ones take. */
+export function mayRefuse(path: string, found: Canonical): boolean {
+  const { aspects = {} } = found[path] ?? {};
+  if (path.startsWith("constraint ")) return true;
+  if (path.startsWith("index "))
+    return aspects.unique === "yes" && found[path.replace(/^index/, "constraint")] === undefined;
+  const isGiven = ["default", "identity", "generated.kind"].some((aspect) => aspect in aspects);
+  return path.startsWith("column ") && aspects.notNull === "yes" && !isGiven;
 }
 
 /** What another aspect or object tells already, or what the host may choose. */

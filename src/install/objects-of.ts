@@ -22,7 +22,18 @@ export function objectsOf(definition: Definition): readonly DatabaseObject[] {
   ];
   const byId = new Map<string, DatabaseObject>();
   for (const object of all) if (!byId.has(object.id)) byId.set(object.id, object);
-  return orderObjects(afterWithdrawals([...byId.values()]));
+  return orderObjects(afterTriggers(afterWithdrawals([...byId.values()])));
+}
+
+/** The first partitions take the triggers that their root has when they are made: those of TRUNCATE are not cloned later. */
+function afterTriggers(objects: readonly DatabaseObject[]): readonly DatabaseObject[] {
+  return objects.map((object) => {
+    if (object.kind !== "partition") return object;
+    const triggers = objects.filter(
+      ({ kind, within }) => kind === "trigger" && within === object.within,
+    );
+    return { ...object, dependsOn: [...object.dependsOn, ...triggers.map(({ id }) => id)] };
+  });
 }
 
 /** What a declared grant gives must not be taken back by the withdrawal of all that nobody declared. */

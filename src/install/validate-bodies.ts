@@ -1,6 +1,7 @@
 import type { DatabaseObject } from "../objects/object.ts";
 import type { Step } from "../plan/step.ts";
 import { literal } from "../sql/quote.ts";
+import { doBlock } from "../sql/dollar-quoted.ts";
 
 /**
  * Has PostgreSQL look at the bodies of functions, once everything that they may name is there.
@@ -19,7 +20,7 @@ export function validateBodies(objects: readonly DatabaseObject[]): readonly Ste
       title: `PostgreSQL finds no fault in the bodies of ${functions.length} functions`,
       sql: `SET LOCAL check_function_bodies TO on;
 SET LOCAL row_security TO on;
-DO $validate$ DECLARE f pg_catalog.oid; l pg_catalog.name; BEGIN
+${doBlock(`DECLARE f pg_catalog.oid; l pg_catalog.name; BEGIN
   FOR f, l IN SELECT p.oid, l.lanname FROM pg_catalog.unnest(ARRAY[${names}]) AS n (signature)
     JOIN pg_catalog.pg_proc AS p ON p.oid = n.signature::pg_catalog.regprocedure
     JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
@@ -29,7 +30,7 @@ DO $validate$ DECLARE f pg_catalog.oid; l pg_catalog.name; BEGIN
     ELSIF l = 'plpgsql' THEN PERFORM pg_catalog.plpgsql_validator(f);
     END IF;
   END LOOP;
-END $validate$`,
+END`)}`,
       locks: [],
       transaction: "commitAfter",
       undo: { kind: "nothing" },

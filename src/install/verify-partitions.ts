@@ -1,7 +1,7 @@
 import { getTableConfig } from "drizzle-orm/pg-core";
 import type { Finding } from "../catalog/finding.ts";
 import type { PartitionFact } from "../catalog/partitions.ts";
-import { namedPath } from "../catalog/path.ts";
+import { namedPath, partPath } from "../catalog/path.ts";
 import type { Facts } from "../catalog/read-facts.ts";
 import type { Definition } from "../definition/definition.ts";
 import type { Scheme } from "../definition/scheme.ts";
@@ -12,7 +12,7 @@ import {
   type RootState,
 } from "../partitioning/state-findings.ts";
 import { targetOf } from "../plan/target.ts";
-import { qualified } from "../sql/quote.ts";
+import { ident, qualified } from "../sql/quote.ts";
 
 /** What is wrong with the partitions of declared schemes. Their rows and bounds are `validatePartitions`' business. */
 export function partitionFindings(
@@ -32,7 +32,8 @@ export function partitionFindings(
       ...missingPresent(scheme, below, now),
       ...below.flatMap((partition) => {
         const state = partitionState(index, partition);
-        return state === undefined || root === undefined ? [] : stateFindings(root, state);
+        if (state === undefined || root === undefined) return [];
+        return [...stateFindings(root, state), ...ownFindings(index, scheme, partition)];
       }),
     ];
   });
@@ -68,6 +69,63 @@ function timeOf(text: string): Date {
   return new Date(text.replace(" ", "T").replace(/\+00$/, "Z"));
 }
 
+/** Not declared: by underpin, for as long as rows are moved. */
+const OF_A_MOVE = /^zz_underpin_/;
+
+/** What a partition has that its root has not, or the other way round: PostgreSQL clones triggers of rows and constraints only. */
+function ownFindings(
+  index: FactIndex,
+  scheme: Scheme,
+  { schema, name }: PartitionFact,
+): readonly Finding[] {
+  const relation = qualified(schema, name);
+  const object = namedPath("table", schema, name);
+  const root = targetOf(scheme);
+  const ofRoot = (index.triggers.get(qualified(root.schema, root.name)) ?? []).filter(
+    ({ level, events }) => level === "statement" && events.includes("truncate"),
+  );
+  const own = (index.triggers.get(relation) ?? []).filter(({ parent }) => parent === null);
+  const missing = ofRoot.filter((trigger) => !own.some((each) => each.name === trigger.name));
+  const added = own.filter(
+    (trigger) =>
+      !OF_A_MOVE.test(trigger.name) && !ofRoot.some((each) => each.name === trigger.name),
+  );
+  return [
+    ...missing.map(
+      (trigger): Finding => ({
+        check: "partition-trigger-missing",
+        severity: "error",
+        object: partPath("trigger", trigger.name, object),
+        message: "its root has it, and a TRUNCATE of the partition by its name passes it",
+        repair: `CREATE TRIGGER ${ident(trigger.name)} ${trigger.timing} TRUNCATE ON ${relation} FOR EACH STATEMENT EXECUTE FUNCTION ${qualified(trigger.function.schema, trigger.function.name)}()`,
+      }),
+    ),
+    ...added.map(
+      (trigger): Finding => ({
+        check: "partition-trigger-undeclared",
+        severity: "error",
+        object: partPath("trigger", trigger.name, object),
+        message: `it is not declared: ${trigger.definition}`,
+        repair: `DROP TRIGGER ${ident(trigger.name)} ON ${relation}`,
+      }),
+    ),
+    ...(index.constraints.get(relation) ?? [])
+      .filter(
+        ({ parent, inheritCount, kind }) =>
+          parent === null && inheritCount === 0 && kind !== "notNull" && kind !== "trigger",
+      )
+      .map(
+        (constraint): Finding => ({
+          check: "partition-constraint-undeclared",
+          severity: "warning",
+          object: partPath("constraint", constraint.name, object),
+          message: `its root does not have it: ${constraint.definition}`,
+          repair: null,
+        }),
+      ),
+  ];
+}
+
 /** The facts of each relation, by its quoted name: there may be thousands of them. */
 interface FactIndex {
   readonly tables: ReadonlyMap<string, Facts["tables"][number]>;
@@ -75,9 +133,10 @@ interface FactIndex {
   readonly policies: ReadonlyMap<string, Facts["policies"]>;
   readonly triggers: ReadonlyMap<string, Facts["triggers"]>;
   readonly indexes: ReadonlyMap<string, Facts["indexes"]>;
+  readonly constraints: ReadonlyMap<string, Facts["constraints"]>;
 }
 
-function indexOf({ tables, grants, policies, triggers, indexes }: Facts): FactIndex {
+function indexOf({ tables, grants, policies, triggers, indexes, constraints }: Facts): FactIndex {
   const ofTable = ({ schema, table }: { readonly schema: string; readonly table: string }) =>
     qualified(schema, table);
   return {
@@ -89,6 +148,7 @@ function indexOf({ tables, grants, policies, triggers, indexes }: Facts): FactIn
     policies: grouped(policies, ofTable),
     triggers: grouped(triggers, ofTable),
     indexes: grouped(indexes, ofTable),
+    constraints: grouped(constraints, ofTable),
   };
 }
 

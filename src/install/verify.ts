@@ -7,7 +7,7 @@ import { toExecutor, type DatabaseLike } from "../executor/connect.ts";
 import type { Executor } from "../executor/executor.ts";
 import type { DatabaseObject } from "../objects/object.ts";
 import { declaredCatalog } from "./declared-catalog.ts";
-import { differences, type CatalogDifference } from "./differences.ts";
+import { differences, mayRefuse, type CatalogDifference } from "./differences.ts";
 import { objectsOf } from "./objects-of.ts";
 import { settingsFor } from "./plan-install.ts";
 import { repairOf, type RepairContext } from "./repair.ts";
@@ -92,11 +92,20 @@ function findingOf(difference: CatalogDifference, context: RepairContext): Findi
   const kind = /^[a-z ]+?(?= ")/.exec(path)?.[0] ?? "object";
   return {
     check: `${kind.replaceAll(" ", "-")}-${aspect === null ? (expected === null ? "undeclared" : "missing") : words(aspect).replaceAll(" ", "-")}`,
-    severity: aspect === "comment" || aspect === "position" ? "warning" : "error",
+    severity: severityOf(difference, context.found),
     object: path,
     message: messageOf(difference, context.found),
     repair: repairOf(difference, context),
   };
+}
+
+/** What the host added may be meant so. */
+function severityOf(
+  { path, aspect, expected }: CatalogDifference,
+  found: Canonical,
+): Finding["severity"] {
+  const isAdded = aspect === null && expected === null && mayRefuse(path, found);
+  return isAdded || aspect === "comment" || aspect === "position" ? "warning" : "error";
 }
 
 function messageOf({ path, aspect, expected, found }: CatalogDifference, there: Canonical): string {

@@ -1,5 +1,6 @@
 import type { Executor } from "../executor/executor.ts";
 import type { DatabaseObject } from "../objects/object.ts";
+import { doBlock } from "../sql/dollar-quoted.ts";
 
 /**
  * The queries of declared views as this server prints them, by id.
@@ -16,7 +17,7 @@ export async function viewDefinitions(
   const name = (at: number) => `underpin_printed_${at}`;
   const make = views.map(({ create }, at) => {
     const query = / AS (.+?)(?: WITH NO DATA)?$/s.exec(create)?.[1] ?? "";
-    return `DO $print$ BEGIN CREATE TEMPORARY VIEW ${name(at)} AS ${query}; EXCEPTION WHEN OTHERS THEN NULL; END $print$;\n`;
+    return `${doBlock(`BEGIN CREATE TEMPORARY VIEW ${name(at)} AS ${query}; EXCEPTION WHEN OTHERS THEN NULL; END`)};\n`;
   });
   const printed = new Map<string, string>();
   const takeBack = new Error("rolled back, as meant");

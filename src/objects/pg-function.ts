@@ -1,4 +1,5 @@
 import { functionPath, schemaPath } from "../catalog/path.ts";
+import { dollarQuoted } from "../sql/dollar-quoted.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
 import { typeName } from "../sql/type-name.ts";
 import { databaseObject, type DatabaseObject } from "./object.ts";
@@ -126,11 +127,4 @@ function definitionOf(options: FunctionOptions, noun: "FUNCTION" | "PROCEDURE"):
     ),
   ];
   return `CREATE OR REPLACE ${noun} ${qualified(schema, name)}(${argumentList})${noun === "PROCEDURE" ? "" : ` RETURNS ${returns}`} LANGUAGE ${language} ${words.join(" ")} AS ${dollarQuoted(body)}`;
-}
-
-/** A body between dollar signs, with a tag that is not in it: people read bodies in psql. */
-function dollarQuoted(body: string): string {
-  let tag = "$$";
-  for (let n = 0; body.includes(tag); n += 1) tag = `$body${n === 0 ? "" : n}$`;
-  return `${tag}\n${body.trim()}\n${tag}`;
 }

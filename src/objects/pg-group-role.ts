@@ -1,3 +1,4 @@
+import { doBlock } from "../sql/dollar-quoted.ts";
 import { ident, literal } from "../sql/quote.ts";
 import { MADE_BY } from "./made-by.ts";
 import { databaseObject, type DatabaseObject } from "./object.ts";
@@ -17,12 +18,13 @@ export function roleObject(name: string, attributes: string): DatabaseObject {
   return databaseObject({
     kind: "role",
     id: `role ${role}`,
-    create: `DO $$ BEGIN CREATE ROLE ${role} ${attributes}; COMMENT ON ROLE ${role} IS ${literal(MADE_BY)};
-EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`,
-    drop: `DO $$ BEGIN
+    create:
+      doBlock(`BEGIN CREATE ROLE ${role} ${attributes}; COMMENT ON ROLE ${role} IS ${literal(MADE_BY)};
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END`),
+    drop: doBlock(`BEGIN
   IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ${literal(name)} AND pg_catalog.shobj_description(oid, 'pg_authid') = ${literal(MADE_BY)}) THEN
     DROP ROLE ${role};
   END IF;
-EXCEPTION WHEN dependent_objects_still_exist OR undefined_object THEN RAISE NOTICE 'another database uses the role'; END $$`,
+EXCEPTION WHEN dependent_objects_still_exist OR undefined_object THEN RAISE NOTICE 'another database uses the role'; END`),
   });
 }

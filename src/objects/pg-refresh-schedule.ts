@@ -1,5 +1,6 @@
 import { UnderpinError } from "../errors.ts";
 import { namedPath } from "../catalog/path.ts";
+import { doBlock } from "../sql/dollar-quoted.ts";
 import { literal, qualified } from "../sql/quote.ts";
 import { databaseObject, type DatabaseObject } from "./object.ts";
 
@@ -46,7 +47,9 @@ export function pgRefreshSchedule(options: RefreshScheduleOptions): RefreshSched
   );
   const path = namedPath("materialized view", schema, view);
   const whereCron = (statement: string) =>
-    `DO $schedule$ BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_cron') THEN ${statement}; END IF; END $schedule$`;
+    doBlock(
+      `BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_cron') THEN ${statement}; END IF; END`,
+    );
   const object = databaseObject({
     kind: "schedule",
     id: `refresh schedule of ${path}`,

@@ -1,3 +1,4 @@
+import { doBlock } from "../sql/dollar-quoted.ts";
 import { literal } from "../sql/quote.ts";
 
 /**
@@ -14,9 +15,7 @@ export function withdrawAll(noun: "TABLE" | "FUNCTION" | "PROCEDURE", called: st
       : `pg_catalog.pg_proc AS o, pg_catalog.aclexplode(coalesce(o.proacl, pg_catalog.acldefault('f', o.proowner))) AS a
     WHERE o.oid = ${literal(called).trim()}::pg_catalog.regprocedure AND a.grantee <> o.proowner`;
   const revoke = literal(`REVOKE ALL ON ${noun} ${called} FROM `).trim();
-  // As a literal, since a name may hold whatever tag a dollar quote has.
-  return `DO ${literal(`
-DECLARE
+  return doBlock(`DECLARE
   v_grantee oid;
 BEGIN
   FOR v_grantee IN
@@ -24,5 +23,5 @@ BEGIN
   LOOP
     EXECUTE ${revoke} || CASE v_grantee WHEN 0 THEN 'PUBLIC' ELSE v_grantee::pg_catalog.regrole::text END;
   END LOOP;
-END`).trim()}`;
+END`);
 }

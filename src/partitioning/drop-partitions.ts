@@ -4,6 +4,7 @@ import { literal, qualified } from "../sql/quote.ts";
 import { partitionTree } from "./partition-tree.ts";
 import { LEAVES_PER_COMMIT } from "./provision-body.ts";
 import { namesOf } from "./provision-names.ts";
+import { doBlock } from "../sql/dollar-quoted.ts";
 
 /** A statement for outside of a transaction, and how to tell what became of it. */
 export interface DropPartitions {
@@ -23,8 +24,7 @@ export function dropPartitions(scheme: Scheme): DropPartitions {
   const root = `pg_catalog.to_regclass(${literal(qualified(schema, table))})`;
   const partitions = `${partitionTree(root)} AS t WHERE t.level > 0`;
   return {
-    sql: `DO $partitions$
-DECLARE
+    sql: doBlock(`DECLARE
   v_partition regclass;
   v_left boolean;
 BEGIN
@@ -37,8 +37,7 @@ BEGIN
     EXIT WHEN NOT v_left;
     COMMIT;
   END LOOP;
-END
-$partitions$`,
+END`),
     probe: {
       sql: `SELECT CASE WHEN EXISTS (SELECT FROM ${partitions}) THEN 'absent' ELSE 'done' END AS state`,
     },

@@ -86,6 +86,7 @@ DECLARE
   v_made regclass;
   v_owner oid;
   v_grantee oid;
+  v_trigger record;
 BEGIN
   IF p_detached THEN
     EXECUTE pg_catalog.format(
@@ -106,6 +107,15 @@ BEGIN
   LOOP
     EXECUTE pg_catalog.format('REVOKE ALL ON TABLE %s FROM %s', v_made,
       CASE v_grantee WHEN 0 THEN 'PUBLIC' ELSE v_grantee::regrole::text END);
+  END LOOP;
+  -- A trigger of statements is not cloned, and TRUNCATE of a partition by its name would pass that of the root.
+  FOR v_trigger IN
+    SELECT t.tgname, t.tgfoid::regproc AS function, CASE WHEN t.tgtype & 2 > 0 THEN 'BEFORE' ELSE 'AFTER' END AS timing
+    FROM pg_catalog.pg_trigger AS t
+    WHERE t.tgrelid = p_parent AND NOT t.tgisinternal AND t.tgtype & 33 = 32 AND t.tgnargs = 0
+  LOOP
+    EXECUTE pg_catalog.format('CREATE TRIGGER %I %s TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION %s()',
+      v_trigger.tgname, v_trigger.timing, v_made, v_trigger.function);
   END LOOP;
   RETURN v_made;
 END`;

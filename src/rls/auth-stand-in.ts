@@ -1,6 +1,7 @@
 import { functionPath, schemaPath } from "../catalog/path.ts";
 import { databaseObject, type DatabaseObject } from "../objects/object.ts";
 import { pgGroupRole } from "../objects/pg-group-role.ts";
+import { doBlock } from "../sql/dollar-quoted.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
 
 /** The roles by which Supabase lets requests in. */
@@ -43,19 +44,19 @@ function schemaStandIn(): DatabaseObject {
   return databaseObject({
     kind: "schema",
     id: schemaPath("auth"),
-    create: `DO $stand_in$ BEGIN
+    create: doBlock(`BEGIN
   IF ${found} IS NULL THEN
     CREATE SCHEMA ${name};
     GRANT USAGE ON SCHEMA ${name} TO ${AUTH_ROLES.map(ident).join(", ")};
     COMMENT ON SCHEMA ${name} IS ${MARK};
   END IF;
-END $stand_in$`,
-    drop: `DO $stand_in$ BEGIN
+END`),
+    drop: doBlock(`BEGIN
   IF pg_catalog.obj_description(${found}, 'pg_namespace') = ${MARK} THEN
     DROP SCHEMA ${name};
   END IF;
 EXCEPTION WHEN dependent_objects_still_exist THEN RAISE NOTICE 'the schema is not empty';
-END $stand_in$`,
+END`),
     dependsOn: AUTH_ROLES.map((role) => `role ${ident(role)}`),
   });
 }
@@ -67,19 +68,19 @@ function functionStandIn(name: string, returns: string, body: string): DatabaseO
   return databaseObject({
     kind: "function",
     id: functionPath("auth", name, ""),
-    create: `DO $stand_in$ BEGIN
+    create: doBlock(`BEGIN
   IF ${found} IS NULL THEN
     CREATE FUNCTION ${called} RETURNS ${returns} LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO '' AS ${literal(`SELECT ${body}`)};
     REVOKE ALL ON FUNCTION ${called} FROM PUBLIC;
     GRANT EXECUTE ON FUNCTION ${called} TO ${AUTH_ROLES.map(ident).join(", ")};
     COMMENT ON FUNCTION ${called} IS ${MARK};
   END IF;
-END $stand_in$`,
-    drop: `DO $stand_in$ BEGIN
+END`),
+    drop: doBlock(`BEGIN
   IF pg_catalog.obj_description(${found}, 'pg_proc') = ${MARK} THEN
     DROP FUNCTION ${called};
   END IF;
-END $stand_in$`,
+END`),
     dependsOn: [schemaPath("auth"), ...AUTH_ROLES.map((role) => `role ${ident(role)}`)],
   });
 }

@@ -1,4 +1,5 @@
 import type { AccessData } from "../definition/access.ts";
+import { doBlock } from "../sql/dollar-quoted.ts";
 import { ident, literal } from "../sql/quote.ts";
 
 /**
@@ -16,7 +17,7 @@ export function asReader(
   const reader = ident(access.readerRole);
   const role = literal(access.readerRole).trim();
   return [
-    `DO $borrow$ DECLARE
+    doBlock(`DECLARE
   is_16 boolean := pg_catalog.current_setting('server_version_num')::int >= 160000;
   wanted boolean := NOT pg_catalog.pg_has_role(${role}, 'USAGE');
 BEGIN
@@ -28,13 +29,13 @@ BEGIN
   END IF;
   PERFORM pg_catalog.set_config('underpin.borrowed_role', wanted::text, true);
   GRANT USAGE, CREATE ON SCHEMA ${ident(schema)} TO ${reader};
-END $borrow$`,
+END`),
     ...statements,
-    `DO $return$ BEGIN
+    doBlock(`BEGIN
   REVOKE CREATE ON SCHEMA ${ident(schema)} FROM ${reader};
   IF pg_catalog.current_setting('underpin.borrowed_role')::boolean THEN
     REVOKE ${reader} FROM CURRENT_USER;
   END IF;
-END $return$`,
+END`),
   ];
 }

@@ -17,7 +17,7 @@ const HEADS: readonly RegExp[] = [
 function madeBy(statement: string): string | undefined {
   const bare = statement
     .trim()
-    .replace(/^DO \$\$ BEGIN\s+IF NOT EXISTS .* THEN (?=CREATE SCHEMA)/, "");
+    .replace(/^DO \$\$\s+BEGIN\s+IF NOT EXISTS .* THEN (?=CREATE SCHEMA)/, "");
   for (const [i, head] of HEADS.entries()) {
     const found = head.exec(bare);
     if (found !== null)

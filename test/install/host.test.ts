@@ -51,6 +51,71 @@ onEngines("a definition beside what the host has", (engine) => {
     expect(await ended(engine, definition, planUninstall)).toBe("applied");
   });
 
+  it("is not uninstalled where the host uses the type of its rows, or inherits from it", async () => {
+    const definition = shop("host_rows", "host_rows");
+    expect(await ended(engine, definition, planInstall)).toBe("applied");
+    for (const [make, named, drop] of [
+      [
+        "CREATE FUNCTION public.host_recent() RETURNS SETOF host_rows.orders LANGUAGE sql STABLE AS 'SELECT * FROM host_rows.orders'",
+        /function host_recent/,
+        "DROP FUNCTION public.host_recent",
+      ],
+      [
+        "CREATE TABLE public.host_copies (one host_rows.orders, several host_rows.orders[])",
+        /column one of table host_copies/,
+        "DROP TABLE public.host_copies",
+      ],
+      [
+        "CREATE TABLE public.host_child () INHERITS (host_rows.orders)",
+        /table host_child/,
+        "DROP TABLE public.host_child",
+      ],
+    ] as const) {
+      await run(make);
+      expect(await ended(engine, definition, planUninstall)).toMatch(named);
+      await run(drop);
+    }
+    expect(await ended(engine, definition, planUninstall)).toBe("applied");
+  });
+
+  it("is told of what was added to its tables and may refuse rows", async () => {
+    const definition = shop("host_added", "host_added");
+    const expected = await snapshot(definition);
+    expect(await ended(engine, definition, planInstall)).toBe("applied");
+    await run(`ALTER TABLE host_added.orders ADD CONSTRAINT host_check CHECK (true), ADD COLUMN host_column integer NOT NULL, ADD COLUMN host_default integer NOT NULL DEFAULT 1, ADD COLUMN host_free integer;
+      CREATE UNIQUE INDEX host_unique ON host_added.orders (host_free); CREATE INDEX host_index ON host_added.orders (host_free)`);
+    const findings = await verify(engine.db(), definition, { expected });
+    expect(findings.map(({ check, severity, object }) => [check, severity, object])).toEqual(
+      [
+        ["column-undeclared", 'column "host_column"'],
+        ["constraint-undeclared", 'constraint "host_check"'],
+        ["index-undeclared", 'index "host_unique"'],
+      ].map(([check, object]) => [check, "warning", `${object} of table "host_added"."orders"`]),
+    );
+    await run(
+      `ALTER TABLE host_added.orders DROP CONSTRAINT host_check, DROP COLUMN host_column, DROP COLUMN host_default, DROP COLUMN host_free`,
+    );
+    expect(await ended(engine, definition, planUninstall)).toBe("applied");
+  });
+
+  it("keeps the append-only rows of a partition from a TRUNCATE by its name", async () => {
+    const definition = shop("host_cut", "host_cut");
+    expect(await ended(engine, definition, planInstall)).toBe("applied");
+    const [leaf] = await engine.executor().query<{
+      name: string;
+    }>(`SELECT inhrelid::regclass::text AS name FROM pg_catalog.pg_inherits WHERE inhparent = 'host_cut.events'::regclass ORDER BY 1 LIMIT 1`);
+    await expect(run(`TRUNCATE ${leaf?.name ?? ""}`)).rejects.toThrow(/never changed or removed/);
+    expect(await ended(engine, definition, planUninstall)).toBe("applied");
+  });
+
+  it("may have dollar signs in its names", async () => {
+    const definition = shop("host$$ $body$", "host_dollar");
+    const expected = await snapshot(definition);
+    expect(await ended(engine, definition, planInstall)).toBe("applied");
+    expect(await verify(engine.db(), definition, { expected })).toEqual([]);
+    expect(await ended(engine, definition, planUninstall)).toBe("applied");
+  });
+
   it("leaves a role and a schema that were there before", async () => {
     await run(`DO $$ BEGIN CREATE ROLE host_kept_clerk NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
       CREATE SCHEMA host_kept`);
@@ -76,6 +141,11 @@ onEngines("a definition beside what the host has", (engine) => {
     const name = leaf?.name ?? "";
     for (const [check, sabotage] of [
       ["partition-trigger", `ALTER TABLE ${name} DISABLE TRIGGER append_only`],
+      ["partition-trigger-missing", `DROP TRIGGER append_only_truncate ON ${name}`],
+      [
+        "partition-trigger-undeclared",
+        `CREATE TRIGGER host_trigger BEFORE DELETE ON ${name} FOR EACH STATEMENT EXECUTE FUNCTION host_parts.refuse_change()`,
+      ],
       ["partition-policy", `CREATE POLICY leak ON ${name} USING (true)`],
       ["partition-privileges", `GRANT TRUNCATE ON ${name} TO PUBLIC`],
       ["partition-owner", `ALTER TABLE ${name} OWNER TO host_parts_owner`],

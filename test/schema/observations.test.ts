@@ -71,7 +71,7 @@ describe("the schedules of observations", () => {
     const [refresh, ...daily] = jobsOf(entry.definition);
     expect(refresh).toBe('SELECT "observations"."refresh_mv_daily_metrics"()');
     expect(daily).toHaveLength(2);
-    for (const job of daily) expect(job).toMatch(/^DO \$job\$ .* COMMIT; END LOOP; END \$job\$$/);
+    for (const job of daily) expect(job).toMatch(/^DO \$\$\n.* COMMIT; END LOOP; END\n\$\$$/);
   });
 });
 

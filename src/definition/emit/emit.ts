@@ -15,6 +15,7 @@ import { MADE_BY } from "../../objects/made-by.ts";
 import { databaseObject, type DatabaseObject } from "../../objects/object.ts";
 import { roleObject } from "../../objects/pg-group-role.ts";
 import { targetOf } from "../../plan/target.ts";
+import { doBlock } from "../../sql/dollar-quoted.ts";
 import { ident, literal, qualified } from "../../sql/quote.ts";
 import type { DrizzleEntity } from "../definition.ts";
 import type { Scheme } from "../scheme.ts";
@@ -89,12 +90,12 @@ export function schemaObject(name: string): DatabaseObject {
   return databaseObject({
     kind: "schema",
     id: schemaPath(name),
-    create: `DO $$ BEGIN
+    create: doBlock(`BEGIN
   IF NOT EXISTS (${there}) THEN CREATE SCHEMA ${schema}; COMMENT ON SCHEMA ${schema} IS ${literal(MADE_BY)}; END IF;
-END $$`,
-    drop: `DO $$ BEGIN
+END`),
+    drop: doBlock(`BEGIN
   IF EXISTS (${there} AND pg_catalog.obj_description(oid, 'pg_namespace') = ${literal(MADE_BY)}) THEN DROP SCHEMA ${schema}; END IF;
-EXCEPTION WHEN dependent_objects_still_exist THEN RAISE NOTICE 'the schema is not empty'; END $$`,
+EXCEPTION WHEN dependent_objects_still_exist THEN RAISE NOTICE 'the schema is not empty'; END`),
   });
 }
 

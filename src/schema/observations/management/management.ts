@@ -5,6 +5,7 @@ import type { Scheme } from "../../../definition/scheme.ts";
 import { pgFunction, type FunctionOptions } from "../../../objects/pg-function.ts";
 import { namesOf } from "../../../partitioning/provision-names.ts";
 import { ident, literal, qualified } from "../../../sql/quote.ts";
+import { doBlock } from "../../../sql/dollar-quoted.ts";
 
 /** What the functions for who looks after partitions work on. */
 export interface Management {
@@ -85,7 +86,7 @@ export function asMigrator(
   const name = literal(access.migratorRole).trim();
   return {
     ...made,
-    create: `DO $borrow$ DECLARE
+    create: `${doBlock(`DECLARE
   is_16 boolean := pg_catalog.current_setting('server_version_num')::int >= 160000;
   borrowed boolean := NOT pg_catalog.pg_has_role(${name}, 'USAGE');
 BEGIN
@@ -98,9 +99,9 @@ BEGIN
   PERFORM pg_catalog.set_config('underpin.borrowed_role', borrowed::text, true);
 EXCEPTION WHEN insufficient_privilege THEN
   PERFORM pg_catalog.set_config('underpin.borrowed_role', 'refused', true);
-END $borrow$;
+END`)};
 ${made.create};
-DO $return$ DECLARE
+${doBlock(`DECLARE
   borrowed text := pg_catalog.current_setting('underpin.borrowed_role');
 BEGIN
   IF borrowed <> 'refused' THEN
@@ -112,7 +113,7 @@ BEGIN
   IF borrowed = 'true' THEN
     REVOKE ${role} FROM CURRENT_USER;
   END IF;
-END $return$`,
+END`)}`,
   };
 }
 

@@ -7,6 +7,7 @@ import { partitionsSql, type Management } from "./management.ts";
 import { migration } from "./migration.ts";
 import { maintenance, provisioning } from "./provisioning.ts";
 import { requireAllRows } from "./visibility.ts";
+import { doBlock } from "../../../sql/dollar-quoted.ts";
 
 /** The functions, procedures and privileges of who looks after partitions. Personas have none of them. */
 export function managementObjects(management: Management): readonly DatabaseObject[] {
@@ -32,7 +33,7 @@ export function managementObjects(management: Management): readonly DatabaseObje
  */
 function dailySchedule({ schema }: Management): DatabaseObject {
   const loop = (declared: string, piece: string) =>
-    `DO $job$ ${declared}BEGIN FOR v_round IN 1 .. 1000 LOOP ${piece}; COMMIT; END LOOP; END $job$`;
+    doBlock(`${declared}BEGIN FOR v_round IN 1 .. 1000 LOOP ${piece}; COMMIT; END LOOP; END`);
   const provisionNext = qualified(schema, "provision_next");
   const maintainNext = qualified(schema, "maintain_next");
   const jobs = [
@@ -50,7 +51,9 @@ function dailySchedule({ schema }: Management): DatabaseObject {
     ([name, work]) => `PERFORM cron.schedule(${literal(name)}, '0 2 * * *', ${literal(work)})`,
   );
   const whereCron = (statement: string) =>
-    `DO $schedule$ BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_cron') THEN ${statement}; END IF; END $schedule$`;
+    doBlock(
+      `BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_cron') THEN ${statement}; END IF; END`,
+    );
   return databaseObject({
     kind: "schedule",
     id: `maintenance schedule of ${schemaPath(schema)}`,
