@@ -24,14 +24,6 @@ export function boundingOf(conditions: readonly string[], column: string): Bound
   return found;
 }
 
-/** The columns that conditions bind to values that are named. */
-export function columnsBound(
-  conditions: readonly string[],
-  columns: readonly string[],
-): readonly string[] {
-  return columns.filter((column) => boundingOf(conditions, column) === "equal");
-}
-
 /** The parts of a condition that stand between its outermost ANDs. */
 export function conjuncts(condition: string): readonly string[] {
   const text = unwrapped(condition);
@@ -109,7 +101,8 @@ export function scansOf(plan: unknown): readonly PlannedScan[] {
   const text = (key: string) => (typeof node[key] === "string" ? [node[key]] : []);
   const [relation] = text("Relation Name");
   const own =
-    relation === undefined
+    // What writes has its rows from the scans below it.
+    relation === undefined || node["Node Type"] === "ModifyTable"
       ? []
       : [
           {

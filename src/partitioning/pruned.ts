@@ -2,8 +2,9 @@ import { sql, type SQL } from "drizzle-orm";
 import type { Dimension, Scheme } from "../definition/scheme.ts";
 import { sqlStateOf, UnderpinError } from "../errors.ts";
 import { literal, qualified } from "../sql/quote.ts";
+import { isBound, leadingKeys } from "./leading-keys.ts";
 import { partitionTree } from "./partition-tree.ts";
-import { boundingOf, scansOf, type PlannedScan } from "./plan-conditions.ts";
+import { scansOf, type PlannedScan } from "./plan-conditions.ts";
 import { namesOf } from "./provision-names.ts";
 
 /** A Drizzle database or transaction: the plan is asked for where the query runs, under its role and context. */
@@ -103,16 +104,6 @@ async function assertPruned(
     missing,
     `it visits ${isVisited.size} of ${tree.total} partitions, and ${Math.floor(allowed * tree.total)} are allowed`,
   );
-}
-
-/** A range that comes last narrows what the others have found; one that comes first is a key like them. */
-function leadingKeys({ dimensions }: Scheme): readonly Dimension[] {
-  return dimensions.filter(({ strategy }, at) => strategy !== "range" || at === 0);
-}
-
-function isBound({ strategy, column }: Dimension, conditions: readonly string[]): boolean {
-  const bounding = boundingOf(conditions, column);
-  return bounding === "equal" || (bounding === "ranged" && strategy === "range");
 }
 
 async function planned(
