@@ -95,11 +95,17 @@ export const SURVEY_COLUMNS =
 export function surveyBody(scheme: Scheme): string {
   const { schema, name } = namesOf(scheme);
   const range = firstRange(scheme);
-  const rangeLevel = range === undefined ? Infinity : scheme.dimensions.indexOf(range) + 1;
-  const starts = (n: number) =>
-    range === undefined || n < rangeLevel
+  // Of ranges of one column the innermost says where a leaf begins.
+  const starts = (n: number) => {
+    const level =
+      scheme.dimensions
+        .slice(0, n)
+        .findLastIndex(({ strategy, column }) => strategy === "range" && column === range?.column) +
+      1;
+    return range === undefined || level === 0
       ? "NULL"
-      : scaleOf(scheme, range).print(`v_at_${rangeLevel}`);
+      : scaleOf(scheme, range).print(`v_at_${level}`);
+  };
   const say = (
     n: number,
     part: string,
