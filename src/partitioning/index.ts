@@ -2,6 +2,7 @@ export { hash, list, partitionBy, range, type ListOptions } from "./partition-by
 export type {
   NumberRangeOptions,
   RangeOptions,
+  SchemeKeys,
   SchemeOf,
   SchemeOptions,
   SchemeValues,
@@ -18,3 +19,28 @@ export {
 } from "./provision-requested.ts";
 export { readSurvey, type ProvisionWindow, type Survey, type SurveyedPartition } from "./survey.ts";
 export { schemeObjects } from "./scheme-objects.ts";
+export { advise, type Advice, type AdviseOptions } from "./advise.ts";
+export { adviceText } from "./advice-text.ts";
+export type { Candidate } from "./advice/candidates.ts";
+export type { Forecast, PlanningModel } from "./advice/forecast.ts";
+export type { AdvisedQuery, GivenQuery } from "./advice/read-queries.ts";
+export type { ColumnStatistics, Spread, TableStatistics } from "./advice/read-statistics.ts";
+export type { Bound, Edge } from "./bound.ts";
+export {
+  inspectPartitions,
+  type InspectOptions,
+  type InspectedPartition,
+  type PartitionBytes,
+  type PartitionInspection,
+  type PartitionWrites,
+} from "./inspect-partitions.ts";
+export {
+  pruned,
+  type PrunedDatabase,
+  type PrunedOptions,
+  type PrunedQuery,
+  type PrunedResult,
+} from "./pruned.ts";
+export type { Partition } from "./read-tree.ts";
+export { validatePartitions, type ValidateOptions } from "./validate-partitions.ts";
+export { where } from "./where.ts";
