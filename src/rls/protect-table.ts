@@ -41,11 +41,11 @@ export function protectTable(
   ];
 }
 
-/** A policy that shows one role every row. */
+/** A policy that shows one role every row, or lets it write any. */
 export function rolePolicy(
   relation: RelationName,
   name: string,
-  command: "all" | "select",
+  command: "all" | "select" | "insert",
   role: string,
 ): DatabaseObject {
   const path = namedPath("table", relation.schema, relation.name);
@@ -54,9 +54,9 @@ export function rolePolicy(
   return databaseObject({
     kind: "policy",
     id: partPath("policy", name, path),
-    create: `CREATE POLICY ${on} AS PERMISSIVE FOR ${command.toUpperCase()} TO ${ident(role)} USING (true)${
-      command === "all" ? " WITH CHECK (true)" : ""
-    }`,
+    create: `CREATE POLICY ${on} AS PERMISSIVE FOR ${command.toUpperCase()} TO ${ident(role)}${
+      command === "insert" ? "" : " USING (true)"
+    }${command === "select" ? "" : " WITH CHECK (true)"}`,
     drop: `DROP POLICY IF EXISTS ${on}`,
     dependsOn: [path, `role ${ident(role)}`],
     within: path,

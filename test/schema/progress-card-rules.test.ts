@@ -369,16 +369,50 @@ describe("the log", () => {
     expect(moved?.[0]?.hpcContext).toMatchObject({ status_before: "draft", status: "submitted" });
   });
 
-  it("is not written to as if by a trigger, in another's name, or at another time", async () => {
+  const forged = (actor: "teacher" | "student") => ({
+    institutionId: idOf("a", "institution"),
+    actorId: idOf("a", actor),
+    action: "export.forged",
+    hpcContext: { role: "progress_card_admin" },
+    createdAt: new Date("2020-01-01"),
+  });
+
+  it("is written to by no persona, neither by hand nor from a trigger of their own", async () => {
+    for (const persona of ["student", "teacher", "parent", "admin"] as const) {
+      const answers = await as(persona, async (db) => {
+        const byHand = await refusal(db, (tx) =>
+          tx.insert(card.auditLogs).values(forged("teacher")),
+        );
+        // Everybody may make a temporary table with a trigger: there the depth is above one, too.
+        await db.execute(sql`
+          create function pg_temp.forge() returns trigger language plpgsql as $$ begin
+            insert into progress_card.audit_logs (institution_id, action, table_name, hpc_context)
+            values (new.institution_id, 'delete', 'hpc_reports', '{"role": "forged"}');
+            return null;
+          end $$`);
+        await db.execute(sql`create temp table mine (institution_id uuid)`);
+        await db.execute(
+          sql`create trigger forge after insert on mine for each row execute function pg_temp.forge()`,
+        );
+        const byTrigger = await refusal(db, (tx) =>
+          tx.execute(sql`insert into mine values (${idOf("a", "institution")})`),
+        );
+        const borrowed = await refusal(db, (tx) =>
+          tx.execute(
+            sql`create trigger borrow after insert on mine for each row execute function progress_card.hpc_write_audit_log()`,
+          ),
+        );
+        return [byHand, byTrigger, borrowed];
+      });
+      expect(answers, persona).toEqual(["42501", "42501", "42501"]);
+    }
+  });
+
+  it("takes what the migrator adds under a context in its user's name, and not as if a trigger had made it", async () => {
     const [row] = await database.rolledBack(async (db) => {
       await become(db, card, "student", idOf("a", "institution"), idOf("a", "student"));
-      await db.insert(card.auditLogs).values({
-        institutionId: idOf("a", "institution"),
-        actorId: idOf("a", "teacher"),
-        action: "export.forged",
-        hpcContext: { role: "progress_card_admin" },
-        createdAt: new Date("2020-01-01"),
-      });
+      await db.execute(sql`set local role underpin_migrator`);
+      await db.insert(card.auditLogs).values(forged("teacher"));
       await db.execute(sql`reset role`);
       return db.select().from(card.auditLogs).where(eq(card.auditLogs.action, "export.forged"));
     });

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { check, index, jsonb, text, timestamp, uuid, type PgSchema } from "drizzle-orm/pg-core";
-import { own, tenant } from "../../rls/row-class.ts";
+import { tenant } from "../../rls/row-class.ts";
 import type { ProgressCardAccess } from "./access.ts";
 import type { InstitutionTables } from "./institution-tables.ts";
 import { ownKey, ownRow } from "./shared-columns.ts";
@@ -21,8 +21,8 @@ export interface HpcContext {
 /**
  * The log of the institution, the host's own entries among it. Rows are added and never changed.
  *
- * Everybody writes entries in their own name, since the trigger that writes them runs as who changed the row: a function with its owner's rights would
- * be stopped by FORCE, which binds the owner. `actor_id` has no foreign key: the log outlives whom it names.
+ * No persona writes here: the trigger that does runs as the reader, which FORCE lets in by a policy of its own. What the host has to say itself it adds as
+ * the migrator. `actor_id` has no foreign key: the log outlives whom it names.
  */
 export function auditTable(
   namespace: PgSchema,
@@ -53,12 +53,6 @@ export function auditTable(
         ...access.rules(t, {
           appendOnly: true,
           select: { admin: tenant },
-          insert: {
-            student: own("actorId"),
-            teacher: own("actorId"),
-            parent: own("actorId"),
-            admin: own("actorId"),
-          },
         }),
       ],
     )

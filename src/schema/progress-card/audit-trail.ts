@@ -1,6 +1,8 @@
 import type { DatabaseObject } from "../../objects/object.ts";
 import { pgFunction } from "../../objects/pg-function.ts";
 import { pgTrigger } from "../../objects/pg-trigger.ts";
+import { targetOf } from "../../plan/target.ts";
+import { readerTrigger, readerWrites } from "../../rls/reader-writes.ts";
 import { literal, qualified } from "../../sql/quote.ts";
 import { actingUser } from "./acting-user.ts";
 import type { ProgressCardParts } from "./parts.ts";
@@ -12,15 +14,15 @@ export const AUDIT_REASON_SETTING = "app.audit_reason";
 /**
  * The log of every write to a progress card, in the transaction of the write: neither is there without the other.
  *
- * The triggers run as who writes, under the policies: each may add an entry in their own name. What is added by hand loses its `hpc_context`, which only
- * comes from a trigger (`pg_trigger_depth()` is then above one). TRUNCATE shows a trigger no rows, so it is refused.
+ * The trigger runs as the reader, and only so may entries be added under a context: personas have no INSERT, and what the migrator adds in a person's
+ * context has no `hpc_context`. Who the caller is it reads from the settings, which a function with its owner's rights does not change. TRUNCATE shows a
+ * trigger no rows, so it is refused.
  */
 export function auditObjects(schema: string, parts: ProgressCardParts): readonly DatabaseObject[] {
   const actor = actingUser(parts.access);
-  const write = pgFunction({
+  const write = readerTrigger(parts.access, {
     schema,
     name: "hpc_write_audit_log",
-    returns: "trigger",
     language: "plpgsql",
     volatility: "volatile",
     comment: "Writes a change of a progress card to the log.",
@@ -40,7 +42,7 @@ BEGIN
     old_row,
     new_row,
     pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
-      'role', current_user,
+      'role', coalesce(nullif(pg_catalog.current_setting('role'), 'none'), session_user),
       'student_id', known -> 'student_id',
       'cycle_id', known -> 'cycle_id',
       'report_id', known -> 'report_id',
@@ -61,14 +63,14 @@ END`,
     language: "plpgsql",
     volatility: "volatile",
     comment:
-      "Keeps people from writing entries in another's name, at another time, or as if a trigger had.",
+      "Keeps entries under a context in the name of its user, at their time, and not as if the trigger had made them.",
     body: `DECLARE
   actor uuid := ${actor};
 BEGIN
   IF actor IS NOT NULL THEN
     NEW.actor_id := actor;
     NEW.created_at := pg_catalog.now();
-    IF pg_catalog.pg_trigger_depth() < 2 THEN
+    IF current_user <> ${literal(parts.access.readerRole).trim()} THEN
       NEW.hpc_context := NULL;
     END IF;
   END IF;
@@ -91,6 +93,7 @@ END`,
   });
   return [
     write,
+    ...readerWrites(parts.access, targetOf({ table: parts.tables.auditLogs }), ["insert"]),
     seal,
     refuse,
     pgTrigger({
