@@ -2,8 +2,10 @@ import { getTableColumns } from "drizzle-orm";
 import type { PgTable } from "drizzle-orm/pg-core";
 import { namedPath } from "../../catalog/path.ts";
 import type { AccessData } from "../../definition/access.ts";
+import type { DatabaseObject } from "../../objects/object.ts";
 import { pgFunction } from "../../objects/pg-function.ts";
 import { targetOf } from "../../plan/target.ts";
+import { readerTrigger, readerWrites } from "../../rls/reader-writes.ts";
 import { ident, literal, qualified } from "../../sql/quote.ts";
 
 /** What the functions of the domain work on. */
@@ -12,7 +14,10 @@ export interface FunctionTables {
   readonly petriObservationsBySubmission: PgTable;
 }
 
-/** The trigger functions. They run as who writes: row security holds for what they write too. */
+/**
+ * The trigger functions. They run as who writes, so that row security holds for what they write too; but for those that keep the locator and the copy,
+ * which nobody else may write: they run as the reader.
+ */
 export function triggerFunctions(access: AccessData, schema: string, tables: FunctionTables) {
   const locator = qualified(schema, "observation_locator");
   const copy = qualified(schema, targetOf({ table: tables.petriObservationsBySubmission }).name);
@@ -28,13 +33,22 @@ export function triggerFunctions(access: AccessData, schema: string, tables: Fun
       comment,
       body,
     });
+  const keep = (name: string, comment: string, body: string) =>
+    readerTrigger(access, {
+      schema,
+      name,
+      language: "plpgsql",
+      volatility: "volatile",
+      comment,
+      body,
+    });
   return {
     touch: make(
       "touch_updated_at",
       "Keeps updated_at.",
       "BEGIN NEW.updated_at := pg_catalog.now(); RETURN NEW; END",
     ),
-    locate: make(
+    locate: keep(
       "locate_observation",
       "Keeps observation_locator for one kind of observations, and by it their ids unique.",
       // A row that moves to another partition is deleted there and inserted here: no UPDATE trigger fires.
@@ -50,7 +64,7 @@ export function triggerFunctions(access: AccessData, schema: string, tables: Fun
   RETURN NULL;
 END`,
     ),
-    copyBySubmission: make(
+    copyBySubmission: keep(
       "copy_by_submission",
       "Keeps the copy of petri observations that is partitioned by submission.",
       `BEGIN
@@ -71,9 +85,10 @@ END`,
       language: "plpgsql",
       volatility: "volatile",
       dependsOn: [`role ${ident(access.migratorRole)}`],
-      comment: "Lets triggers write what they keep, and the migrator mend it; nobody else.",
+      comment:
+        "Lets the reader's triggers write what they keep, and the migrator mend it; nobody else.",
       body: `BEGIN
-  IF pg_catalog.pg_trigger_depth() < 2 AND NOT pg_catalog.pg_has_role(${literal(access.migratorRole)}, 'USAGE') THEN
+  IF current_user <> ${literal(access.readerRole)} AND NOT pg_catalog.pg_has_role(${literal(access.migratorRole)}, 'USAGE') THEN
     RAISE insufficient_privilege USING
       MESSAGE = pg_catalog.format('%s on %I.%I, which is kept by a trigger', TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME),
       CONSTRAINT = 'kept_by_trigger', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
@@ -103,6 +118,16 @@ END`,
 END`,
     ),
   };
+}
+
+/** What the reader's triggers may do to what they keep. */
+export function keeperRights(
+  access: AccessData,
+  tables: readonly PgTable[],
+): readonly DatabaseObject[] {
+  return tables.flatMap((table) =>
+    readerWrites(access, targetOf({ table }), ["select", "insert", "delete"]),
+  );
 }
 
 /** The functions of the domain's triggers. */

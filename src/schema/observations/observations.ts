@@ -8,7 +8,7 @@ import { dailyMetrics, dailyMetricsObjects } from "./daily-metrics.ts";
 import { managementObjects } from "./management/objects.ts";
 import { observedTable, type Management } from "./management/management.ts";
 import { partitionStatsView } from "./management/statistics.ts";
-import { queryFunctions, triggerFunctions } from "./functions.ts";
+import { keeperRights, queryFunctions, triggerFunctions } from "./functions.ts";
 import { companiesTable, usersTable } from "./tables/companies.ts";
 import {
   gasifierObservationsTable,
@@ -136,6 +136,7 @@ export function observations<
     access,
     objects: [
       ...Object.values(functions),
+      ...keeperRights(access, [observationLocator, petriObservationsBySubmission]),
       ...queryFunctions(access, schema),
       ...triggersOf(schema, functions),
       ...dailyMetricsObjects(access, schema),

@@ -205,7 +205,7 @@ export function petriObservationsBySubmissionTable<S extends string>({ space, ac
         columns: [t.companyId, t.submissionId, t.observationId],
       }),
       ...petriChecks("petri_observations_by_submission"),
-      ...access.rules(t, { ...RULES, delete: { admin: tenant, operator: tenant } }),
+      ...access.rules(t, { select: RULES.select }),
     ])
     .enableRLS();
 }
@@ -233,7 +233,7 @@ export function observationLocatorTable<S extends string>({ space, access }: Pla
         }),
         index("observation_locator_submission_idx").on(t.companyId, t.submissionId),
         check("observation_locator_kind_known", isOneOf("kind", OBSERVATION_KINDS)),
-        ...access.rules(t, { ...RULES, delete: { admin: tenant, operator: tenant } }),
+        ...access.rules(t, { select: RULES.select }),
       ],
     )
     .enableRLS();
