@@ -18,5 +18,6 @@ export const BENCHES: Readonly<Record<string, () => Promise<{ readonly bench: Be
   engine: () => import("./engine.ts"),
   facts: () => import("./facts.ts"),
   import: () => import("./import.ts"),
+  provision: () => import("./provision.ts"),
   rls: () => import("./rls.ts"),
 };

@@ -105,7 +105,7 @@ onEngines("a new site", (engine) => {
     expect(report.done).toBe(1);
     expect(report.failed).toMatchObject([{ values: { program_id: "half", site_id: "h" } }]);
     expect(await open(db)).toMatchObject([
-      { error: expect.stringContaining("is not partitioned as its scheme says") },
+      { error: expect.stringContaining("is not partitioned as its scheme says") as string },
     ]);
     expect(await provisionRequested(db, [scheme])).toEqual({ done: 0, failed: [] });
   });

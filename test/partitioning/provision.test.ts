@@ -121,7 +121,7 @@ onEngines("provision", (engine) => {
     const bad: object = { programId: "p1", siteId: null };
     await expect(readSurvey(db, nested, bad)).rejects.toMatchObject({
       code: "invalidInput",
-      message: expect.stringContaining("siteId has no value"),
+      message: expect.stringContaining("siteId has no value") as string,
     });
     await expect(
       readSurvey(db, nested, { programId: "p", siteId: "s", tenantId: 1 }),
@@ -131,7 +131,7 @@ onEngines("provision", (engine) => {
     ).rejects.toThrow("invalid Date");
     await expect(
       readSurvey(db, nested, { programId: "p", siteId: "s" }, { until: at("9999-01-01") }),
-    ).rejects.toMatchObject({ message: expect.stringContaining("more than 5000") });
+    ).rejects.toMatchObject({ message: expect.stringContaining("more than 5000") as string });
   });
 
   it("refuses a scheme that its table is not cut by, and makes nothing", async () => {
@@ -147,8 +147,8 @@ onEngines("provision", (engine) => {
       readSurvey(db, nested, { programId: "half", siteId: "leaf" }),
     ).rejects.toMatchObject({
       code: "inDoubt",
-      message: expect.stringContaining("is not partitioned as its scheme says"),
-      hint: expect.stringContaining("Give the scheme the dimensions that the table has"),
+      message: expect.stringContaining("is not partitioned as its scheme says") as string,
+      hint: expect.stringContaining("Give the scheme the dimensions that the table has") as string,
     });
     await expect(
       readSurvey(db, otherwise, { programId: "p1", siteId: "s" }),
@@ -161,7 +161,7 @@ onEngines("provision", (engine) => {
     await db.query(`ALTER FUNCTION ${schema}.survey_readings RENAME TO survey_away`);
     await expect(provision(db, lone, {})).rejects.toMatchObject({
       code: "inDoubt",
-      hint: expect.stringContaining("planInstall"),
+      hint: expect.stringContaining("planInstall") as string,
     });
     await db.query(`ALTER FUNCTION ${schema}.survey_away RENAME TO survey_readings`);
   });

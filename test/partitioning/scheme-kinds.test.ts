@@ -156,7 +156,7 @@ onEngines("a scheme", (engine) => {
         "visits_site_calm_2025_03: FOR VALUES FROM ('2025-02-28 23:00:00+00') TO ('2025-03-31 22:00:00+00')",
         "visits_site_calm_2025_04: FOR VALUES FROM ('2025-03-31 22:00:00+00') TO ('2025-04-30 22:00:00+00')",
         "visits_site_calm_default: DEFAULT",
-      ].map((line) => expect.stringContaining(line.slice(0, 24))),
+      ].map((line) => expect.stringContaining(line.slice(0, 24)) as string),
     );
     const weeks = await bounds("visits_site_itsbusy");
     expect(weeks.map((line) => line.replace(/:.*/, ""))).toEqual([
