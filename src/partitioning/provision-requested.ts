@@ -79,7 +79,7 @@ async function claim(db: Queryable, requests: string, scheme: Scheme): Promise<r
        ORDER BY r.due_at LIMIT ${CLAIMED} FOR UPDATE SKIP LOCKED
      ), claimed AS (
        UPDATE ${requests} AS r
-       SET due_at = pg_catalog.clock_timestamp() + interval '${CLAIM_MINUTES} minutes', attempts = r.attempts + 1
+       SET due_at = pg_catalog.clock_timestamp() + ${CLAIM_MINUTES} * interval '1 minute', attempts = r.attempts + 1
        FROM due WHERE r.id = due.id RETURNING r.id, r.list_values
      ), equal AS (
        SELECT pg_catalog.json_agg(c.id) AS ids, c.list_values FROM claimed AS c GROUP BY c.list_values
