@@ -21,7 +21,7 @@ export function adviceText(advice: Advice): string {
     "",
     ...candidates.flatMap(({ name, forecasts, faults }) => [
       `${name === best.name ? "*" : " "} ${name}`,
-      ...forecasts.map(
+      ...(IN_FULL.has(name) || name === best.name ? forecasts : forecasts.slice(-1)).map(
         (each) =>
           `    ${each.year === 0 ? "now" : `+${each.year} y`.padEnd(3)}  ${count(each.rows)} rows, ${size(each.bytes)}, ${count(each.leaves)} leaves of ${count(each.averageRows)} rows (${size(each.averageBytes)}), largest ${count(each.largestRows)}; unpruned ${count(each.unprunedLocks)} locks, planned in ${milliseconds(each.planningMs.unpruned)} (pruned ${milliseconds(each.planningMs.pruned)})`,
       ),
@@ -40,6 +40,9 @@ export function adviceText(advice: Advice): string {
       : []),
   ].join("\n");
 }
+
+/** Of the others the last year says enough. */
+const IN_FULL = new Set(["the scheme"]);
 
 const VERDICT = {
   partition: "the scheme suits it",

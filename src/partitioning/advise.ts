@@ -151,7 +151,7 @@ function findingsOf(
       .map(({ query, calls, missing }) =>
         say(
           "query-unpruned",
-          `${calls} calls have no condition on ${missing.join(", ")}: ${query.replaceAll(/\s+/g, " ").slice(0, 200)}`,
+          `no condition on ${missing.join(", ")}, ${calls} ×: ${query.replaceAll(/\s+/g, " ").slice(0, 200)}`,
         ),
       ),
   ];

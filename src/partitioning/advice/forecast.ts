@@ -75,7 +75,10 @@ export function forecast(
   const leaves = dimensions.length === 0 ? 0 : shares.length * intervals * modulus;
   const relations = 1 + relationsBelow(scheme, dimensions, statistics, intervals);
   const pieces = Math.max(filled * modulus, 1);
-  const largestRows = Math.round((rows * (shares[0] ?? 1)) / pieces);
+  const largestRows = Math.round(
+    (shares[0] ?? 1) *
+      Math.max(rows / pieces, (statistics.rows * busiest(dimensions, statistics)) / modulus),
+  );
   const small = shares.filter((share) => (rows * share) / pieces < minRowsPerLeaf / 10).length;
   const averageRows = Math.round(rows / Math.max(shares.length * pieces, 1));
   return {
@@ -144,6 +147,20 @@ function intervalsOf(
   const kept = retainedYears(dimensions);
   const filled = Math.ceil(Math.min(span, kept === null ? span : kept * YEAR_MS) / length) + 1;
   return { all: filled + range.premake, filled };
+}
+
+/** Which share of the rows that are there the busiest interval has. */
+function busiest(dimensions: readonly Dimension[], { spread }: TableStatistics): number {
+  const range = dimensions.find(({ strategy }) => strategy === "range");
+  if (range?.strategy !== "range" || spread === null) return 0;
+  const length = typeof range.every === "number" ? range.every : LENGTH_MS[range.every];
+  const { quantiles } = spread;
+  let [most, first] = [0, 0];
+  for (const [last, key] of quantiles.entries()) {
+    while (key - (quantiles[first] ?? key) >= length) first++;
+    most = Math.max(most, last - first);
+  }
+  return most / Math.max(quantiles.length - 1, 1);
 }
 
 /** For how many years rows stay; null where they are kept. */

@@ -22,6 +22,8 @@ export interface Spread {
   /** The least and the greatest value as numbers: milliseconds of a time. */
   readonly from: number;
   readonly until: number;
+  /** Values in their order, each with about as many rows before it as the next: a busy month has more of them. */
+  readonly quantiles: readonly number[];
   /** How many rows came in the last year of them; null where it is no time. */
   readonly rowsPerYear: number | null;
 }
@@ -141,11 +143,11 @@ function spreadOf(scheme: Scheme, raw: readonly RawColumn[], rows: number): Spre
   const until = sorted.at(-1);
   if (from === undefined || until === undefined) return null;
   if (typeof range.every === "number")
-    return { column: range.column, from, until, rowsPerYear: null };
+    return { column: range.column, from, until, quantiles: sorted, rowsPerYear: null };
   const years = (until - from) / YEAR_MS;
   const lastYear = sorted.filter((key) => key > until - YEAR_MS).length / sorted.length;
   return {
-    ...{ column: range.column, from, until },
+    ...{ column: range.column, from, until, quantiles: sorted },
     rowsPerYear: Math.round(years >= 1 ? rows * lastYear : rows / Math.max(years, 1 / 365)),
   };
 }
