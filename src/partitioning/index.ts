@@ -44,3 +44,7 @@ export {
 export type { Partition } from "./read-tree.ts";
 export { validatePartitions, type ValidateOptions } from "./validate-partitions.ts";
 export { where } from "./where.ts";
+export { dropReplaced, type DropReplacedOptions } from "./drop-replaced.ts";
+export { mergePartitions, type MergePartitionsOptions } from "./merge-partitions.ts";
+export type { ReshapeFacts } from "./reshape.ts";
+export { splitPartition, type SplitPartitionOptions } from "./split-partition.ts";
