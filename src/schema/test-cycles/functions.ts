@@ -1,4 +1,5 @@
 import { pgFunction } from "../../objects/pg-function.ts";
+import { readerTrigger } from "../../rls/reader-writes.ts";
 import { literal, qualified } from "../../sql/quote.ts";
 import type { AccessData } from "../../definition/access.ts";
 import type { KeyKind } from "./keys.ts";
@@ -92,11 +93,14 @@ END`,
 END`,
   });
 
-  const recordChange = pgFunction({
-    ...trigger,
+  // As the reader: who could write the log could forge it.
+  const recordChange = readerTrigger(access, {
+    schema,
+    language: "plpgsql",
+    volatility: "volatile",
     name: "record_change",
     comment:
-      "Writes the change of a row into audit_logs, as who makes it; its arguments are the entity type and the column of its id.",
+      "Writes the change of a row into audit_logs, in the name of who makes it; its arguments are the entity type and the column of its id.",
     body: `DECLARE
   before jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
   after jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;

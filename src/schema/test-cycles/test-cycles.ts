@@ -1,6 +1,7 @@
 import type { PgTable } from "drizzle-orm/pg-core";
 import { definitionOf } from "../../definition/definition-of.ts";
 import type { Definition } from "../../definition/definition.ts";
+import { readerWrites } from "../../rls/reader-writes.ts";
 import { namespaceOf } from "../namespace.ts";
 import { accessOf, withLookups } from "./access.ts";
 import { pointsTo, type Basis } from "./basis.ts";
@@ -77,6 +78,7 @@ export function testCycles<K extends KeyKind = "uuid", const S extends string = 
       access: whole,
       objects: [
         ...Object.values(functions),
+        ...readerWrites(whole, { schema, name: "audit_logs" }, ["insert"]),
         ...triggersOf(schema, functions),
         ...commentsOf(schema, kind),
       ],
