@@ -69,6 +69,7 @@ export const bench: Bench = async ({ url, say }) => {
       const began = performance.now();
       const report = await provision(sql, petri, sitesOf(PROGRAMS + round), YEAR);
       times.push(performance.now() - began);
+      say(`${Math.round(performance.now() - began)} ms`);
       if (report.outcome !== "applied") throw new Error(JSON.stringify(report.failure));
     }
     const began = performance.now();
