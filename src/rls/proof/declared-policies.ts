@@ -25,7 +25,7 @@ export const POSTURE_FUNCTIONS: readonly string[] = [
 BEGIN
   RETURN (SELECT pg_catalog.json_agg(ARRAY[pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)]
       ORDER BY p.polname)::text
-    FROM pg_catalog.pg_policy AS p WHERE p.polrelid = relation AND pg_catalog.starts_with(p.polname::text, '${PREFIX}'));
+    FROM pg_catalog.pg_policy AS p WHERE p.polrelid = relation AND pg_catalog.starts_with(p.polname::text, ${literal(PREFIX).trim()}));
 END $posture$`,
   `CREATE FUNCTION pg_temp.underpin_posture(relation pg_catalog.oid) RETURNS text LANGUAGE plpgsql AS $posture$
 BEGIN

@@ -86,10 +86,11 @@ END $ask$`;
 
 const ASK_ALL = `CREATE FUNCTION pg_temp.underpin_ask_all(scenes jsonb, askers jsonb) RETURNS jsonb LANGUAGE plpgsql AS $ask$
 DECLARE
-  answers text[] := '{}'; scene jsonb;
+  answers jsonb[] := '{}'; scene jsonb;
 BEGIN
   FOR scene IN SELECT * FROM pg_catalog.jsonb_array_elements(scenes) LOOP
-    answers := answers || pg_temp.underpin_ask(scene, askers);
+    -- One element is added in place; an array would be copied with all that are there.
+    answers := answers || pg_catalog.to_jsonb(pg_temp.underpin_ask(scene, askers));
   END LOOP;
   RETURN pg_catalog.to_jsonb(answers);
 END $ask$`;

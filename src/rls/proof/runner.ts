@@ -88,17 +88,12 @@ export async function ask(
     places.set(key, place);
     return place;
   });
-  const [row] = await db.query<{ answers: readonly string[] }>(
+  const [row] = await db.query<{ answers: readonly (readonly string[])[] }>(
     "SELECT pg_temp.underpin_ask_all($1::jsonb, $2::jsonb) AS answers",
     [JSON.stringify([...scenes.values()]), JSON.stringify(askers)],
   );
-  const starts = new Map<Scene, number>();
-  let start = 0;
-  for (const scene of scenes.values()) {
-    starts.set(scene, start);
-    start += scene.questions.length;
-  }
-  return asked.map(([scene, at]) => row?.answers[(starts.get(scene) ?? 0) + at] ?? "");
+  const ranks = new Map([...scenes.values()].map((scene, rank) => [scene, rank]));
+  return asked.map(([scene, at]) => row?.answers[ranks.get(scene) ?? -1]?.[at] ?? "");
 }
 
 /** The first place of each asker's like. */
