@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import { assertSafeLogin } from "../../src/rls/index.ts";
 import { bootSandbox } from "../../src/sandbox/boot.ts";
 import { ident } from "../../src/sql/quote.ts";
+import { createTestDatabase } from "../../src/testing/index.ts";
 import { onEngines } from "../support/server.ts";
 import { installedSchool } from "./installed-school.ts";
 
@@ -43,6 +44,77 @@ onEngines("the login of an application", (engine) => {
       );
       expect(refused).toContain(`"schema_owner", which it can become, owns the schema safe_login`);
     });
+
+    it("is refused for each way past policies that no policy tells of, and let in for what everyone may see", async () => {
+      const made = `
+        CREATE ROLE plain NOINHERIT; CREATE ROLE clerk NOINHERIT; CREATE ROLE other; GRANT clerk TO plain;
+        CREATE SCHEMA "c""ontext"; CREATE SCHEMA "da""ta"; GRANT USAGE ON SCHEMA "da""ta" TO PUBLIC;
+        CREATE FUNCTION "c""ontext".current_tenant_id() RETURNS uuid LANGUAGE sql STABLE AS 'SELECT NULL::uuid';
+        CREATE FUNCTION "c""ontext".current_user_id() RETURNS uuid LANGUAGE sql STABLE AS 'SELECT NULL::uuid';
+        CREATE FUNCTION "c""ontext".helper() RETURNS uuid LANGUAGE sql STABLE AS 'SELECT NULL::uuid';
+        CREATE FUNCTION "da""ta".refresh() RETURNS int LANGUAGE sql STABLE SECURITY DEFINER AS 'SELECT 1';
+        CREATE TABLE "da""ta".orders (tenant_id uuid); CREATE TABLE "da""ta".colours ();
+        ALTER TABLE "da""ta".orders ENABLE ROW LEVEL SECURITY; ALTER TABLE "da""ta".colours ENABLE ROW LEVEL SECURITY;
+        CREATE MATERIALIZED VIEW "da""ta".totals AS SELECT count(*) FROM "da""ta".orders;
+        CREATE POLICY floor ON "da""ta".orders AS RESTRICTIVE TO clerk USING (tenant_id = (SELECT "c""ontext".current_tenant_id()));
+        CREATE POLICY clerk ON "da""ta".orders FOR SELECT TO clerk USING (true);
+        CREATE POLICY everyone ON "da""ta".colours FOR SELECT TO clerk USING (true);
+        GRANT SELECT ON "da""ta".orders, "da""ta".colours TO clerk; GRANT TRIGGER ON "da""ta".orders TO other;`;
+      const becomes = `"other", which it can become,`;
+      const ways: readonly (readonly [sql: string, fault: string])[] = [
+        ["", "safe"],
+        [`ALTER FUNCTION "c""ontext".helper() OWNER TO plain`, "safe"],
+        ["GRANT pg_read_all_data TO other; GRANT other TO plain", `"pg_read_all_data", which`],
+        ["GRANT pg_write_all_data TO plain", `"pg_write_all_data", which`],
+        [
+          `CREATE POLICY reader ON "da""ta".orders FOR SELECT TO other USING (true); GRANT other TO plain`,
+          `${becomes} sees every row of "da""ta".orders by a policy FOR SELECT USING (true)`,
+        ],
+        [
+          `CREATE POLICY nothing ON "da""ta".orders AS RESTRICTIVE TO other USING (true);
+           CREATE POLICY every ON "da""ta".orders TO other USING (true); GRANT other TO plain`,
+          `${becomes} sees and writes every row`,
+        ],
+        [
+          `ALTER FUNCTION "c""ontext".current_tenant_id() OWNER TO plain`,
+          `it owns the function "c""ontext".current_tenant_id, on which row security relies`,
+        ],
+        [
+          `ALTER FUNCTION "c""ontext".current_user_id() OWNER TO other; GRANT other TO plain`,
+          `${becomes} owns the function "c""ontext".current_user_id`,
+        ],
+        [
+          `ALTER FUNCTION "da""ta".refresh() OWNER TO plain`,
+          `it owns the function "da""ta".refresh`,
+        ],
+        [
+          `ALTER MATERIALIZED VIEW "da""ta".totals OWNER TO plain`,
+          `it owns the materialized view "da""ta".totals, which shows every row`,
+        ],
+        [
+          `GRANT TRUNCATE ON "da""ta".orders, "da""ta".colours TO clerk`,
+          `"clerk", which it can become, may TRUNCATE 2 tables with row security, "da""ta".colours among them`,
+        ],
+        [
+          `GRANT TRUNCATE ON "da""ta".orders TO PUBLIC`,
+          `everybody, and so it, may TRUNCATE "da""ta".orders`,
+        ],
+        [
+          `GRANT TRUNCATE ON "da""ta".orders TO PUBLIC, plain, clerk; GRANT pg_read_all_data, pg_write_all_data TO plain;
+           ALTER FUNCTION "da""ta".refresh() OWNER TO plain; ALTER MATERIALIZED VIEW "da""ta".totals OWNER TO plain`,
+          "; and 2 more",
+        ],
+      ];
+      for (const [sql, fault] of ways) {
+        await using database = await createTestDatabase({ setup: made });
+        await database.client.exec(`${sql}; SET SESSION AUTHORIZATION plain`);
+        const outcome = await assertSafeLogin(database.client).then(
+          () => "safe",
+          (error: unknown) => (error as Error).message,
+        );
+        expect(outcome, sql).toContain(fault);
+      }
+    }, 60_000);
     return;
   }
 
@@ -65,6 +137,19 @@ onEngines("the login of an application", (engine) => {
     });
   });
 
+  it("is let in without an access too, and not as the reader", async () => {
+    const login = await server.role("plain", { attributes: "NOINHERIT" });
+    await grant(Object.values(access.roles), login);
+    const asked = () => assertSafeLogin(server.connect(server.urlAs(login), { max: 1 }));
+    await asked();
+    await grant([access.readerRole], login);
+    await expect(asked()).rejects.toMatchObject({
+      message: expect.stringMatching(
+        / owns .*functions?.* on which row security relies.* sees every row of .* FOR SELECT USING \(true\)/,
+      ) as unknown,
+    });
+  });
+
   it("is refused for what it is itself, and for what it can become", async () => {
     const owner = await server.role("owner", { login: false });
     await server
@@ -84,6 +169,7 @@ onEngines("the login of an application", (engine) => {
       ["files", "NOINHERIT", ["pg_read_server_files"], "reaches the server's files"],
       ["reads", "NOINHERIT", [access.readerRole], "sees every row"],
       ["migrates", "NOINHERIT", [access.migratorRole], "sees every row"],
+      ["all", "NOINHERIT", ["pg_read_all_data"], "reaches every table and materialized view"],
     ];
     for (const [suffix, attributes, roles, fault] of unsafe) {
       const login = await server.role(suffix, { attributes });
