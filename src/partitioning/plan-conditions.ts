@@ -68,7 +68,7 @@ function walk(text: string, visit: (at: number, depth: number) => void): void {
 
 /** `other.column`, as a join compares, also inside an expression; a value is a literal, a parameter or a call. */
 function isColumn(value: string): boolean {
-  const bare = value.replaceAll(/'(?:[^']|'')*'/g, "''");
+  const bare = value.replaceAll(/'(?:[^']|'')*'/g, "?");
   return /(?<!::)(?<![\w".])(?:\w+|"(?:[^"]|"")+")\.(?:\w+|"(?:[^"]|"")+")(?![\w"(])/.test(bare);
 }
 

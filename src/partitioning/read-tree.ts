@@ -110,7 +110,7 @@ function treeSql(name: string, columns: string, joins: string): string {
   return `${treeCte(name)}
   select t.oid::bigint as oid, t.parent::bigint as parent, t.level, n.nspname as schema, c.relname as name,
     case when t.level > 0 then pg_catalog.pg_get_expr(c.relpartbound, 0) end as bound,
-    c.relkind <> 'p' as "isLeaf", t.pending as "detachPending"${columns}
+    c.relkind <> 'p' as "isLeaf", t.pending as "detachPending" ${columns}
   from tree as t
   join pg_catalog.pg_class as c on c.oid = t.oid
   join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
