@@ -33,6 +33,16 @@ export const OPTIONS = {
     type: "boolean",
     help: "Change nothing: print the plan and what the journal says would still run",
   },
+  every: {
+    type: "string",
+    value: "TIME",
+    help: "Go on until Ctrl-C, and begin again after this long: 30s, 1m, 1h",
+  },
+  "grace-days": {
+    type: "string",
+    value: "DAYS",
+    help: "How long a detached partition is kept before it is archived and dropped [default: 7]",
+  },
   "up-to": {
     type: "string",
     value: "STEP",

@@ -2,6 +2,7 @@ import type { Verb } from "./call.ts";
 import { applyVerb } from "./verb-apply.ts";
 import { confirmVerb, pauseVerb, resumeVerb } from "./verb-control.ts";
 import { doctorVerb } from "./verb-doctor.ts";
+import { partitionsVerb } from "./verb-partitions.ts";
 import { planVerb } from "./verb-plan.ts";
 import { runsVerb } from "./verb-runs.ts";
 import { undoVerb } from "./verb-undo.ts";
@@ -15,5 +16,6 @@ export const VERBS: readonly Verb[] = [
   pauseVerb,
   resumeVerb,
   confirmVerb,
+  partitionsVerb,
   doctorVerb,
 ];

@@ -9,6 +9,14 @@ export type {
   TimeRangeOptions,
   UuidRangeOptions,
 } from "./partition-types.ts";
+export type { Archive } from "./maintenance/archive.ts";
+export { maintain, type MaintainOptions, type MaintenanceReport } from "./maintenance/maintain.ts";
+export { planMaintenance, type MaintenancePlan } from "./maintenance/plan-maintenance.ts";
+export {
+  readMaintenance,
+  type MaintenanceOptions,
+  type MaintenanceReading,
+} from "./maintenance/read-maintenance.ts";
 export { planProvision } from "./plan-provision.ts";
 export { provision, type ProvisionOptions } from "./provision.ts";
 export { provisionRequests, type ProvisionRequestsOptions } from "./provision-requests.ts";

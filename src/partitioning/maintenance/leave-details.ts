@@ -9,6 +9,8 @@ export interface LeaveDetails {
   readonly oid: number;
   readonly foreignKeys: readonly ForeignKey[];
   readonly indexes: number;
+  /** It, or what is below it, has pages: measured. */
+  readonly holds: boolean;
   /** Its CHECK constraints; what DETACH … CONCURRENTLY leaves behind is none of them. */
   readonly checks: readonly string[];
   /** Its bound, as `ATTACH PARTITION` takes it. */
@@ -40,6 +42,8 @@ export async function readLeaveDetails(
       details: `select c.oid::bigint as oid, pg_catalog.pg_get_expr(c.relpartbound, c.oid) as bound,
         ${foreignKeysSql("c.oid")} as "foreignKeys",
         (select pg_catalog.count(*) from pg_catalog.pg_index as x where x.indrelid = c.oid)::int as indexes,
+        (with recursive below (oid) as (select c.oid union all select i.inhrelid from below as b join pg_catalog.pg_inherits as i on i.inhparent = b.oid)
+         select coalesce(pg_catalog.bool_or(pg_catalog.pg_relation_size(b.oid) > 0), false) from below as b) as holds,
         coalesce((select pg_catalog.json_agg(k.conname) from pg_catalog.pg_constraint as k
           where k.conrelid = c.oid and k.contype = 'c'), '[]'::json) as checks
         from pg_catalog.pg_class as c where c.oid in (${oids})`,

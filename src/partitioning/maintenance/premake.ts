@@ -1,5 +1,4 @@
 import type { Bound } from "../bound.ts";
-import { pathOf } from "../read-tree.ts";
 import type { ProvisionWindow } from "../survey.ts";
 import { cadenceOf, keyOf, rangeLevelOf, type Calendar } from "./calendar.ts";
 import type { MaintenanceState, Member } from "./read-state.ts";
@@ -50,9 +49,10 @@ function tuplesOf(state: MaintenanceState): readonly Tuple[] {
   const groups = new Map<string, Tuple & { readonly ranges: Range[] }>();
   const lists = scheme.dimensions.filter(({ strategy }) => strategy === "list").length;
   if (lists === 0) groups.set("[]", { values: [], parent: root, ranges: [] });
+  const byOid = new Map(state.partitions.map((each) => [each.oid, each]));
   for (const leaf of state.partitions) {
     if (!leaf.isLeaf || leaf.detachPending) continue;
-    const path = pathOf(state, leaf) as readonly Member[];
+    const path = pathTo(leaf, byOid);
     const found = describe(path);
     if (found === undefined || found.values.length !== lists) continue;
     const { values, remainders, bound } = found;
@@ -69,6 +69,12 @@ function tuplesOf(state: MaintenanceState): readonly Tuple[] {
   }
   for (const { ranges } of groups.values()) ranges.sort((a, b) => a.lower - b.lower);
   return [...groups.values()];
+}
+
+/** A leaf with what is above it, outermost first, without the root. */
+function pathTo(leaf: Member, byOid: ReadonlyMap<number, Member>): readonly Member[] {
+  const above = leaf.parent === null ? undefined : byOid.get(leaf.parent);
+  return above === undefined ? [leaf] : [...pathTo(above, byOid), leaf];
 }
 
 /** The values that lead to a leaf; none where a default partition is on the way. */

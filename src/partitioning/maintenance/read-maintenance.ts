@@ -45,11 +45,15 @@ export async function readMaintenance(
   });
   const clock = clockFindings(state);
   const trustsClock = clock.length === 0;
-  const { members, findings } = trustsClock
+  const leaving = trustsClock
     ? leavingPartitions(state, mayEmpty)
-    : { members: [], findings: [] };
+    : { members: [], emptied: new Set<number>(), findings: [] };
   const premakes = trustsClock ? await readPremakes(db, scheme, lackingPartitions(state)) : [];
-  const details = await readLeaveDetails(db, state.root, members);
+  const details = await readLeaveDetails(db, state.root, leaving.members);
+  const { emptied, findings } = leaving;
+  const members = leaving.members.filter(
+    ({ oid }) => !(emptied.has(oid) && details.get(oid)?.holds === true),
+  );
   const drained = trustsClock ? await readDrains(db, state) : { drains: [], findings: [] };
   return {
     state,

@@ -7,6 +7,8 @@ import type { MaintenanceState, Member } from "./read-state.ts";
 /** Which partitions may leave, and what stands against it. */
 export interface Leaving {
   readonly members: readonly Member[];
+  /** Those that leave only because they are thought to be empty. */
+  readonly emptied: ReadonlySet<number>;
   readonly findings: readonly Finding[];
 }
 
@@ -31,7 +33,8 @@ export interface Cut {
 export function leavingPartitions(state: MaintenanceState, mayEmpty: boolean): Leaving {
   const [calendar] = state.calendars;
   if (calendar === undefined || (calendar.cutOff === null && calendar.emptyCutOff === null))
-    return { members: [], findings: [] };
+    return { members: [], emptied: new Set(), findings: [] };
+  const empty = new Set<number>();
   const members = siblingsOf(cutsOf(state)).flatMap((siblings) => {
     const newest = Math.max(...siblings.map(({ lower }) => lower));
     return siblings
@@ -42,6 +45,7 @@ export function leavingPartitions(state: MaintenanceState, mayEmpty: boolean): L
           calendar.emptyCutOff !== null &&
           upper <= calendar.emptyCutOff &&
           !holdsRows(state, member);
+        if (emptied && !expired) empty.add(member.oid);
         return expired || emptied;
       })
       .map(({ member }) => member);
@@ -51,6 +55,7 @@ export function leavingPartitions(state: MaintenanceState, mayEmpty: boolean): L
   if (!mayEmpty && holding.length > 0 && holding.every((each) => leaves.has(each)))
     return {
       members: [],
+      emptied: new Set(),
       findings: [
         finding(
           state,
@@ -59,7 +64,7 @@ export function leavingPartitions(state: MaintenanceState, mayEmpty: boolean): L
         ),
       ],
     };
-  return { members: members.slice(0, AT_ONCE), findings: [] };
+  return { members: members.slice(0, AT_ONCE), emptied: empty, findings: [] };
 }
 
 /** A clock that is years off its own partitions; nothing is made or taken away by it. */
