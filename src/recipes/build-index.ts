@@ -1,7 +1,7 @@
 import type { RelationName, SqlStep } from "../plan/step.ts";
 import { columnName } from "../plan/target.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
-import type { CreateIndexOptions, IndexPart } from "./create-index.ts";
+import type { CreateIndexOptions, IndexPart } from "./index-options.ts";
 
 /** What the index is, without its name and table. */
 export type IndexShape = Pick<
