@@ -1,3 +1,4 @@
+import type { AccessData } from "./access.ts";
 import { refuseFaults } from "./define-database.ts";
 import type { Definition } from "./definition.ts";
 import type { DefinitionFault } from "./fault.ts";
@@ -36,10 +37,7 @@ function sharedAccess({ access }: Definition): readonly DefinitionFault[] {
   return access.flatMap((each, at) =>
     access.slice(0, at).flatMap((other): readonly DefinitionFault[] => {
       if (each === other) return [];
-      const roles = Object.values(other.roles);
-      const shared = [...Object.values(each.roles), each.readerRole].filter(
-        (role) => role !== "authenticated" && (roles.includes(role) || role === other.readerRole),
-      );
+      const shared = sharedRoles(each, other);
       if (each.schema !== other.schema && shared.length === 0) return [];
       return [
         {
@@ -53,4 +51,19 @@ function sharedAccess({ access }: Definition): readonly DefinitionFault[] {
       ];
     }),
   );
+}
+
+/** A migrator may be that of all, since it reaches every row; on Supabase one role serves the personas of all. */
+function sharedRoles(one: AccessData, other: AccessData): readonly string[] {
+  const bound = ({ roles, readerRole }: AccessData) => [...Object.values(roles), readerRole];
+  const served = (role: string) =>
+    [one, other].every(
+      ({ target, roles }) => target === "supabase" && Object.values(roles).includes(role),
+    );
+  return [
+    ...new Set([
+      ...bound(one).filter((role) => [...bound(other), other.migratorRole].includes(role)),
+      ...bound(other).filter((role) => role === one.migratorRole),
+    ]),
+  ].filter((role) => !served(role));
 }

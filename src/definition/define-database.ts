@@ -1,13 +1,13 @@
 import { is } from "drizzle-orm";
 import { isPgEnum, PgTable } from "drizzle-orm/pg-core";
-import { UnderpinError } from "../errors.ts";
 import type { DatabaseObject } from "../objects/object.ts";
 import { qualified } from "../sql/quote.ts";
 import { accessFaults } from "./access-faults.ts";
 import type { Definition } from "./definition.ts";
-import { definitionOf, type DefinitionOptions } from "./definition-of.ts";
+import { gathered, type DefinitionOptions } from "./definition-of.ts";
 import { emit } from "./emit/emit.ts";
-import type { DefinitionFault } from "./fault.ts";
+import { refuseAny, type DefinitionFault } from "./fault.ts";
+import { accessNameFaults, objectNameFaults } from "./name-faults.ts";
 import { schemeFaults } from "./scheme-faults.ts";
 import { seedFaults } from "./seed-faults.ts";
 import { tableFaults } from "./table-faults.ts";
@@ -24,7 +24,7 @@ import { tableFaults } from "./table-faults.ts";
  * definition.name; // "app"
  */
 export function defineDatabase(options: DefinitionOptions): Definition {
-  const definition = definitionOf(options);
+  const definition = gathered(options);
   refuseFaults(definition, accessFaults(definition));
   return definition;
 }
@@ -34,20 +34,16 @@ export function refuseFaults(
   definition: Definition,
   others: readonly DefinitionFault[] = [],
 ): void {
-  const faults = [...faultsOf(definition), ...others];
-  if (faults.length === 0) return;
-  const lines = faults.map(
-    ({ table, column, what, fix }) =>
-      `  ${table}${column === undefined ? "" : `.${column}`} ${what}. ${fix}`,
-  );
-  throw new UnderpinError({
-    code: "invalidDefinition",
-    message: `the definition "${definition.name}" has ${faults.length === 1 ? "a fault" : `${faults.length} faults`}:\n${lines.join("\n")}`,
-    hint: "Each line says what to write instead.",
-  });
+  refuseAny(definition.name, [...faultsOf(definition), ...others]);
 }
 
-function faultsOf({ tables, partitions, seeds, objects }: Definition): readonly DefinitionFault[] {
+function faultsOf({
+  tables,
+  partitions,
+  seeds,
+  objects,
+  access,
+}: Definition): readonly DefinitionFault[] {
   const entities = Object.values(tables);
   const own = entities.filter((entity) => is(entity, PgTable));
   const enums = new Set(
@@ -59,6 +55,8 @@ function faultsOf({ tables, partitions, seeds, objects }: Definition): readonly 
     ...own.flatMap((table) => tableFaults(table, { tables: own, enums })),
     ...partitions.flatMap((scheme) => schemeFaults(scheme, own)),
     ...seeds.flatMap((seed) => seedFaults(seed, own)),
+    ...access.flatMap(accessNameFaults),
+    ...objectNameFaults(objects),
   ];
   // Only what is sound by itself can be emitted.
   return faults.length > 0 ? faults : duplicates([...emit(entities, partitions), ...objects]);

@@ -2,6 +2,8 @@ import { isPgEnum } from "drizzle-orm/pg-core";
 import type { DatabaseObject } from "../objects/object.ts";
 import type { AccessData } from "./access.ts";
 import type { Definition, DrizzleEntity, Requirements, Seed } from "./definition.ts";
+import { refuseAny } from "./fault.ts";
+import { accessNameFaults } from "./name-faults.ts";
 import type { Scheme } from "./scheme.ts";
 
 /** What a database should be made of. */
@@ -17,11 +19,18 @@ export interface DefinitionOptions {
 }
 
 /**
- * A definition as it is given, without a look at its tables.
+ * A definition as it is given, without a look at its tables. What a binding may rename is looked at: the roles.
  *
  * For domains that are held to be sound by tests: reading the configuration of twenty tables takes longer than all that a module needs to load.
  */
 export function definitionOf(options: DefinitionOptions): Definition {
+  const definition = gathered(options);
+  refuseAny(definition.name, definition.access.flatMap(accessNameFaults));
+  return definition;
+}
+
+/** A definition as it is given. */
+export function gathered(options: DefinitionOptions): Definition {
   const { name, objects = [], partitions = [], seeds = [], requires = {}, access } = options;
   const tables = Object.fromEntries(
     Object.entries(options.tables).filter((entry): entry is [string, DrizzleEntity] =>

@@ -3,6 +3,7 @@ import { getTableConfig, PgDialect, type PgColumn, type PgTable } from "drizzle-
 import { qualified } from "../sql/quote.ts";
 import { typeSql, enumOf } from "./emit/column.ts";
 import type { DefinitionFault } from "./fault.ts";
+import { longName } from "./name-faults.ts";
 
 type TableConfig = ReturnType<typeof getTableConfig>;
 
@@ -30,7 +31,6 @@ function nameOf({ schema, name }: Pick<TableConfig, "schema" | "name">): string 
   return `${schema ?? "public"}.${name}`;
 }
 
-/** PostgreSQL cuts a name after 63 bytes and says so in a notice only: two long names may become one. */
 function longNames(config: TableConfig, table: string): readonly DefinitionFault[] {
   const names = [
     config.name,
@@ -43,12 +43,8 @@ function longNames(config: TableConfig, table: string): readonly DefinitionFault
     ...config.policies.map(({ name }) => name),
   ];
   return names
-    .filter((name) => Buffer.byteLength(name) > 63)
-    .map((name) => ({
-      table,
-      what: `has a name of ${Buffer.byteLength(name)} bytes, of which PostgreSQL keeps 63: ${name}`,
-      fix: "Give it a shorter name.",
-    }));
+    .flatMap((name) => longName("a name", name) ?? [])
+    .map((what) => ({ table, what, fix: "Give it a shorter name." }));
 }
 
 function enumFaults(

@@ -1,11 +1,11 @@
 import { functionPath, namedPath } from "../catalog/path.ts";
 import type { AccessData, Lookup } from "../definition/access.ts";
+import { lookupFunction } from "../definition/lookup-function.ts";
 import { UnderpinError } from "../errors.ts";
 import type { DatabaseObject } from "../objects/object.ts";
 import { pgFunction } from "../objects/pg-function.ts";
 import { ident, qualified } from "../sql/quote.ts";
 import { contextFunctionId } from "./context-functions.ts";
-import { lookupFunction } from "./predicate.ts";
 import { asReader } from "./reader-ownership.ts";
 
 /** The ids that a lookup's function and its grants depend on. */

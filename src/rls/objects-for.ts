@@ -10,6 +10,7 @@ import { pgGroupRole } from "../objects/pg-group-role.ts";
 import type { RelationName } from "../plan/step.ts";
 import { targetOf } from "../plan/target.ts";
 import { qualified } from "../sql/quote.ts";
+import { shorten } from "../sql/shorten.ts";
 import { appendOnlyFunction, appendOnlyTriggers } from "./append-only.ts";
 import { contextFunctions } from "./context-functions.ts";
 import { lookupFunctions } from "./lookup-functions.ts";
@@ -139,7 +140,8 @@ function readerRights(access: AccessData, relation: KnownRelation): readonly Dat
     privileges: ["select"],
   });
   if (rules === null) return [grant];
-  const policy = rules.access === access.schema ? "reader_select" : `${access.readerRole}_select`;
+  const policy =
+    rules.access === access.schema ? "reader_select" : shorten(`${access.readerRole}_select`);
   return [
     afterWithdrawal(grant, relation, kind),
     rolePolicy(relation, policy, "select", access.readerRole),

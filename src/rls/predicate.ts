@@ -1,4 +1,5 @@
 import type { AccessData, RowClass } from "../definition/access.ts";
+import { lookupFunction } from "../definition/lookup-function.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
 
 /**
@@ -62,11 +63,6 @@ function userId(access: AccessData): string {
 /** What Citus can send to its workers. An empty setting is no row, not an error. */
 function bareSetting(setting: string, type: string): string {
   return `nullif(current_setting(${literal(setting)}, true), '')::${type}`;
-}
-
-/** The function of a lookup. */
-export function lookupFunction(name: string): string {
-  return `${name}_ids`;
 }
 
 /** Where the ids of a lookup are for a target whose policies cannot ask for them: `app.assigned_ids`. */

@@ -1,7 +1,8 @@
 import type { AccessData, IdType } from "../definition/access.ts";
+import { lookupFunction } from "../definition/lookup-function.ts";
 import { UnderpinError } from "../errors.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
-import { lookupFunction, lookupSetting } from "./predicate.ts";
+import { lookupSetting } from "./predicate.ts";
 
 /** An id of any type that an access may have. */
 export type Id = string | number | bigint;

@@ -26,8 +26,10 @@ import {
   type DefinitionOptions,
 } from "../../src/index.ts";
 import { objectsOf } from "../../src/install/objects-of.ts";
-import { defineAccess, tenant } from "../../src/rls/index.ts";
+import { defineAccess, ids, tenant } from "../../src/rls/index.ts";
 import { list, partitionBy, range } from "../../src/partitioning/partition-by.ts";
+import { observations } from "../../src/schema/observations/observations.ts";
+import { progressCard } from "../../src/schema/progress-card/progress-card.ts";
 
 /** The message with which a definition is refused. */
 function refusal(options: Omit<DefinitionOptions, "name">): string {
@@ -86,6 +88,104 @@ describe("defineDatabase refuses, by table and column,", () => {
     const name = "a".repeat(64);
     const long = pgTable("long", { id: uuid("id") }, (t) => [index(name).on(t.id)]);
     expect(refusal({ tables: { long } })).toContain(`public.long has a name of 64 bytes`);
+  });
+
+  describe("the roles, functions and policies of an access", () => {
+    const accessOf = (
+      personas: readonly [string, ...string[]],
+      more: {
+        readonly rolePrefix?: string;
+        readonly migratorRole?: string;
+        readonly target?: "supabase";
+      } = {},
+      lookups: readonly string[] = [],
+    ) =>
+      defineAccess({
+        schema: "shop",
+        tenantColumn: "tenantId",
+        personas,
+        lookups: Object.fromEntries(lookups.map((name) => [name, ids("uuid")])),
+        ...more,
+      });
+
+    it("that PostgreSQL would cut to one", () => {
+      const message = refusal({
+        tables: {},
+        access: accessOf(["managed", "manager"], { rolePrefix: "p".repeat(58) }, [
+          `${"ü".repeat(29)}_`,
+          `${"ü".repeat(29)}__`,
+        ]),
+        objects: [
+          pgFunction({
+            schema: "shop",
+            name: `${"f".repeat(63)}1`,
+            returns: "void",
+            language: "sql",
+            volatility: "volatile",
+            body: "SELECT",
+          }),
+        ],
+      });
+      expect(message).toContain(`has 5 faults`);
+      for (const name of ["managed", "manager"])
+        expect(message).toContain(
+          `access "shop" has for the persona "${name}" a role of 66 bytes, of which PostgreSQL keeps 63: ${"p".repeat(58)}_${name}`,
+        );
+      expect(message).toContain(`for the reader a role of 65 bytes`);
+      expect(message).toContain(`__" a function of 64 bytes`);
+      expect(message).toContain(`has a name of 64 bytes, of which PostgreSQL keeps 63: fff`);
+      const long = accessOf(["p".repeat(58)], { rolePrefix: "r" });
+      const table = pgTable("t", { tenantId: uuid("tenant_id").primaryKey() }, (t) =>
+        long.rules(t, { select: { ["p".repeat(58)]: tenant } }),
+      );
+      expect(refusal({ tables: { table }, access: long })).toContain(
+        `public.t has a name of 65 bytes, of which PostgreSQL keeps 63: ${"p".repeat(58)}_select`,
+      );
+    });
+
+    it("that are those of another", () => {
+      expect(refusal({ tables: {}, access: accessOf(["reader"]) })).toContain(
+        `access "shop" has the role shop_reader for the persona "reader" and for the reader`,
+      );
+      const migrators = { clerk: `the persona "clerk"`, reader: "the reader" };
+      for (const [name, of] of Object.entries(migrators))
+        expect(
+          refusal({
+            tables: {},
+            access: accessOf(["clerk"], { migratorRole: `shop_${name}` }),
+          }),
+        ).toContain(`access "shop" has the role shop_${name} for ${of} and for the migrator`);
+      const access = accessOf(["clerk", "boss"]);
+      expect(
+        refusal({ tables: {}, access: { ...access, roles: { clerk: "one", boss: "one" } } }),
+      ).toContain(`has the role one for the persona "clerk" and for the persona "boss"`);
+      const supabase = accessOf(["reader", "boss"], { target: "supabase" });
+      expect(refusal({ tables: {}, access: supabase })).toBe("it was not refused");
+    });
+
+    it("also those of a domain that a team binds", () => {
+      for (const bind of [
+        () => observations({ rolePrefix: "p".repeat(60) }),
+        () => progressCard({ rolePrefix: "p".repeat(60) }),
+      ])
+        expect(bind).toThrow(/a role of \d+ bytes, of which PostgreSQL keeps 63/);
+    });
+
+    it("and those of two definitions, unless it is the migrator of both", () => {
+      const one = (schema: string, more: object) =>
+        defineDatabase({
+          name: schema,
+          tables: {},
+          access: defineAccess({ schema, tenantColumn: "x", personas: ["clerk"], ...more }),
+        });
+      const first = one("a", {});
+      expect(() => combine(first, one("b", {}))).not.toThrow();
+      for (const migratorRole of ["a_clerk", "a_reader"]) {
+        const shared = `has the roles ${migratorRole} in common with schema`;
+        expect(() => combine(first, one("b", { migratorRole }))).toThrow(`${shared} a`);
+        expect(() => combine(one("b", { migratorRole }), first)).toThrow(`${shared} b`);
+      }
+    });
   });
 
   it("a parameter where DDL takes none", () => {

@@ -1,6 +1,6 @@
 import { COMMANDS, type AccessData } from "../../definition/access.ts";
+import { lookupFunction } from "../../definition/lookup-function.ts";
 import { ident, literal } from "../../sql/quote.ts";
-import { lookupFunction } from "../predicate.ts";
 import type { PlannedCell } from "./cell.ts";
 import { isGranted } from "./expected.ts";
 import { declaredShapes, type PolicyShape } from "./declared-policies.ts";
