@@ -1,4 +1,4 @@
-import type { Findings } from "../../catalog/finding.ts";
+import type { Finding, Findings } from "../../catalog/finding.ts";
 import type { Scheme } from "../../definition/scheme.ts";
 import { UnderpinError } from "../../errors.ts";
 import type { DatabaseLike } from "../../executor/connect.ts";
@@ -11,6 +11,7 @@ import { exclusively } from "../../run/exclusively.ts";
 import { readInterrupted } from "../../run/interrupted.ts";
 import { DEFAULT_RUN_OPTIONS, type RunOptions } from "../../run/options.ts";
 import type { Outcome, Report } from "../../run/report.ts";
+import { provisionRequested, type FailedRequest } from "../provision-requested.ts";
 import { archiveHandlers, type Archive } from "./archive.ts";
 import { maintenanceName, planMaintenance, type MaintenancePlan } from "./plan-maintenance.ts";
 import { readMaintenance, type MaintenanceOptions } from "./read-maintenance.ts";
@@ -71,7 +72,9 @@ export async function maintain(
         const report = await apply(db, left, run);
         if (report.outcome === "busy") return { ...report, findings: [], planned: undefined };
       }
-      const { plan, findings } = await planned(executor, schemes, options);
+      const requested = await provisionRequested(db, schemes, run);
+      const { plan, findings: found } = await planned(executor, schemes, options);
+      const findings = [...requested.failed.map(failedRequest), ...found];
       if (plan === undefined) return ended(name, "applied", true, { plan, findings });
       return { ...(await apply(db, plan, run)), findings, planned: plan };
     },
@@ -80,6 +83,16 @@ export async function maintain(
   return done.kind === "done"
     ? done.value
     : ended(name, "busy", false, { plan: undefined, findings: [] });
+}
+
+function failedRequest({ table, values, message }: FailedRequest): Finding {
+  return {
+    check: "partition-request",
+    severity: "error",
+    object: table,
+    message: `partitions were asked for and could not be made, for ${Object.values(values).join(", ")}: ${message}`,
+    repair: null,
+  };
 }
 
 async function planned(
