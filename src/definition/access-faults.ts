@@ -13,6 +13,7 @@ import { COMMANDS, type AccessData, type RowClass, type TableRules } from "./acc
 import type { Definition } from "./definition.ts";
 import type { DefinitionFault } from "./fault.ts";
 import { keyFaults } from "./key-faults.ts";
+import { lookupFaults } from "./lookup-faults.ts";
 import type { RuledTable } from "./ruled-table.ts";
 import { tableRules } from "./table-rules.ts";
 
@@ -28,7 +29,7 @@ export function accessFaults(definition: Definition): readonly DefinitionFault[]
   const entities = Object.values(definition.tables);
   const tables = entities.filter((entity) => is(entity, PgTable)).map(ruledTable);
   return [
-    ...access.flatMap((each) => lookupFaults(each, tables)),
+    ...access.flatMap((each) => withoutBody(each, tables)),
     ...tables.flatMap((table) =>
       table.rules === null
         ? [leftOut(table)]
@@ -37,6 +38,8 @@ export function accessFaults(definition: Definition): readonly DefinitionFault[]
             ...tenantFaults(table, table.rules),
             ...classFaults(table, table.rules),
             ...keyFaults(table, table.rules, tables, definition.objects),
+            ...reasonFaults(table, table.rules),
+            ...lookupFaults(table, tables, access),
           ],
     ),
     ...entities
@@ -140,8 +143,26 @@ function classFault(
   }
 }
 
+/** What is said of a column has to name one, and why. */
+function reasonFaults(
+  { name, config }: RuledTable,
+  { unread, lookupColumns }: TableRules,
+): readonly DefinitionFault[] {
+  return Object.entries({ unread, lookupColumns }).flatMap(([option, reasons]) =>
+    Object.entries(reasons).flatMap(([column, reason]): readonly DefinitionFault[] => {
+      if (!config.columns.some((each) => each.name === column))
+        return [
+          { table: name, column, what: `is in ${option} and is no column`, fix: "Name a column." },
+        ];
+      return reason.trim() === ""
+        ? [{ table: name, column, what: `is in ${option} without a reason`, fix: "Say why." }]
+        : [];
+    }),
+  );
+}
+
 /** A lookup that some rule asks has to be able to answer. */
-function lookupFaults(
+function withoutBody(
   access: AccessData,
   tables: readonly RuledTable[],
 ): readonly DefinitionFault[] {

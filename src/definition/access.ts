@@ -35,6 +35,10 @@ export interface TableRules {
   readonly appendOnly: boolean;
   /** Keys that hold across tenants, by the constraint's name, and why that may be: one tenant learns from them what another has. */
   readonly globalKeys: Readonly<Record<string, string>>;
+  /** Columns that no persona reads, and why. */
+  readonly unread: Readonly<Record<string, string>>;
+  /** Columns that a lookup reads and who asks it may write, and what keeps them from choosing by it what they may see. */
+  readonly lookupColumns: Readonly<Record<string, string>>;
   readonly rules: Readonly<Record<Command, Readonly<Record<string, RowClass>>>>;
 }
 

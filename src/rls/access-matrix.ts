@@ -24,6 +24,8 @@ export interface AccessMatrix {
     readonly tenantColumn: string | null;
     readonly appendOnly: boolean;
     readonly globalKeys: Readonly<Record<string, string>>;
+    /** Columns that no persona reads, and why. */
+    readonly unread: Readonly<Record<string, string>>;
   }[];
   /** Every combination, those without rows too. */
   readonly cells: readonly AccessCell[];
@@ -59,11 +61,12 @@ export function accessMatrix(definition: Definition): readonly AccessMatrix[] {
     return {
       access: schema,
       personas,
-      tables: own.map(({ table, rules: { tenantColumn, appendOnly, globalKeys } }) => ({
+      tables: own.map(({ table, rules: { tenantColumn, appendOnly, globalKeys, unread } }) => ({
         table,
         tenantColumn,
         appendOnly,
         globalKeys,
+        unread,
       })),
       cells: own.flatMap(({ table, rules: { rules } }) =>
         personas.flatMap((persona) =>

@@ -57,6 +57,8 @@ export function policiesOf(
     tenantColumn,
     appendOnly: given.appendOnly === true,
     globalKeys: given.globalKeys ?? {},
+    unread: byName(given.unread ?? {}, nameOf),
+    lookupColumns: byName(given.lookupColumns ?? {}, nameOf),
     rules,
   };
   for (const each of policies) Object.defineProperty(each, RULES, { value: attached });
@@ -130,6 +132,18 @@ function rulesOf(
     update: of("update"),
     delete: of("delete"),
   };
+}
+
+/** Reasons by the column's name in the database. */
+function byName(
+  reasons: Readonly<Record<string, string | undefined>>,
+  nameOf: (property: string) => string,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(reasons).flatMap(([property, reason]) =>
+      reason === undefined ? [] : [[nameOf(property), reason]],
+    ),
+  );
 }
 
 /** A row class with the column's name in the database. */

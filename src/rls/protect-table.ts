@@ -23,14 +23,10 @@ export function protectTable(
   return [
     pgForceRowSecurity(target),
     withdrawal(relation),
-    ...privilegesByRole(access, rules).flatMap(([to, [first, ...rest]]) =>
-      first === undefined
-        ? []
-        : [
-            afterWithdrawal(pgGrant({ ...target, to, privileges: [first, ...rest] }), relation),
-            ...sequenceGrants(config, relation, to, [first, ...rest]),
-          ],
-    ),
+    ...privilegesByRole(access, rules).flatMap(([to, privileges]) => [
+      ...personaGrants(config, relation, rules, to, privileges),
+      ...sequenceGrants(config, relation, to, privileges),
+    ]),
     rolePolicy(relation, "migrator_all", "all", access.migratorRole),
     afterWithdrawal(
       pgGrant({ ...target, to: access.migratorRole, privileges: [...COMMANDS] }),
@@ -93,6 +89,28 @@ export function afterWithdrawal(
 ): DatabaseObject {
   const first = withdrawalId(namedPath(kind, schema, name));
   return { ...grant, dependsOn: [...grant.dependsOn, first] };
+}
+
+/**
+ * What one role may do: on the table, and to read where a column is withheld on the other columns, since a privilege on the table is one on all of them and
+ * takes no exception.
+ */
+function personaGrants(
+  { columns }: TableConfig,
+  relation: RelationName,
+  { unread }: TableRules,
+  to: string,
+  privileges: readonly TablePrivilege[],
+): readonly DatabaseObject[] {
+  const target = { schema: relation.schema, table: relation.name, to };
+  const isPart = privileges.includes("select") && Object.keys(unread).length > 0;
+  const [first, ...rest] = isPart ? privileges.filter((each) => each !== "select") : privileges;
+  const readable = columns.map(({ name }) => name).filter((name) => unread[name] === undefined);
+  const grants = [
+    ...(first === undefined ? [] : [pgGrant({ ...target, privileges: [first, ...rest] })]),
+    ...(isPart ? [pgGrant({ ...target, privileges: ["select"], columns: readable })] : []),
+  ];
+  return grants.map((grant) => afterWithdrawal(grant, relation));
 }
 
 /** For each role the commands that one of its personas has a row for. */

@@ -12,4 +12,13 @@ export type RulesOf<C extends string, P extends string, L extends string> = {
    * has the value.
    */
   readonly globalKeys?: Readonly<Record<string, string>>;
+  /**
+   * Columns that no persona reads, each with its reason: the hash of a password. SELECT is then granted on the other columns by name, and `select *`
+   * is refused to personas (42501); whoever may insert or update a row may write them.
+   */
+  readonly unread?: { readonly [column in C]?: string };
+  /**
+   * Columns that a lookup reads and that a persona who asks it may write, each with what keeps them from choosing by it what they may see: a trigger, a key.
+   */
+  readonly lookupColumns?: { readonly [column in C]?: string };
 };

@@ -1,4 +1,4 @@
-import { eq, is, sql } from "drizzle-orm";
+import { getTableColumns, eq, is, sql } from "drizzle-orm";
 import type { PGlite } from "@electric-sql/pglite";
 import { PgTable, type PgInsertValue } from "drizzle-orm/pg-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -72,7 +72,9 @@ async function seen(
 ): Promise<number | "denied"> {
   try {
     return await as(db, own, persona, async (inside) => {
-      const rows: readonly object[] = await inside.select().from(table);
+      const columns = { ...getTableColumns(table) };
+      if (table === users) delete columns["passwordHash"];
+      const rows: readonly object[] = await inside.select(columns).from(table);
       for (const row of rows) {
         const { organizationId, id } = row as { organizationId?: string; id: string };
         expect(organizationId ?? id).toBe(own.id);
@@ -202,6 +204,26 @@ describe("a persona", () => {
     const rewritten = (at: AnyDatabase) => at.update(auditLogs).set({ action: "read" });
     expect(await refusal(db, rewritten)).toBe("42501 append_only");
     expect(await refusal(db, (at) => at.delete(auditLogs))).toBe("42501 append_only");
+  });
+
+  inTwo("reads no hash of a password, not its own either, and may set it", async (db, own) => {
+    const { passwordHash, ...readable } = getTableColumns(users);
+    for (const persona of ["org_admin", "report_manager", "report_viewer", "user"] as const) {
+      const inside = (work: (at: AnyDatabase) => Promise<unknown>) =>
+        refusal(db, (at) => as(at, own, persona, work));
+      const mine = eq(users.id, own.users[persona]);
+      const set = { passwordHash: "$argon2id$other" };
+      expect(await inside((at) => at.select({ passwordHash }).from(users))).toBe("42501");
+      expect(await inside((at) => at.select().from(users))).toBe("42501");
+      expect(
+        await inside((at) => at.select({ id: users.id }).from(users).where(eq(passwordHash, "$"))),
+      ).toBe("42501");
+      expect(
+        await inside((at) => at.update(users).set(set).where(mine).returning({ passwordHash })),
+      ).toBe("42501");
+      expect(await inside((at) => at.update(users).set(set).where(mine))).toBe("done");
+      expect(await inside((at) => at.select(readable).from(users).where(mine))).toBe("done");
+    }
   });
 
   inTwo("learns nothing of another organization's keys", async (db, own, other) => {

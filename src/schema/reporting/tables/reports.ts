@@ -98,6 +98,7 @@ export function reportsTable(
         check("valid_parameters", isObject("parameters")),
         check("valid_configuration", isObject("configuration")),
         ...access.rules(t, {
+          lookupColumns: { createdBy: "the trigger keep_created_by refuses another author" },
           select: {
             org_admin: tenant,
             report_manager: tenant,
@@ -123,6 +124,9 @@ export function reportsTable(
 
 /** The table of {@link reportsTable}. */
 export type Reports = ReturnType<typeof reportsTable>;
+
+const OF_AUTHORS =
+  "a user shares only reports that they wrote, before and after: those they may read and edit anyway";
 
 /** Who may see or edit a report beside those whose role lets them. */
 export function reportSharesTable(
@@ -168,6 +172,12 @@ export function reportSharesTable(
         check("valid_permission", isOneOf("permission", SHARE_PERMISSIONS)),
         check("expires_after_created", sql`expires_at > created_at`),
         ...access.rules(t, {
+          lookupColumns: {
+            reportId: OF_AUTHORS,
+            sharedWith: OF_AUTHORS,
+            permission: OF_AUTHORS,
+            expiresAt: OF_AUTHORS,
+          },
           select: {
             org_admin: tenant,
             report_manager: tenant,

@@ -90,6 +90,8 @@ export function usersTable(
                 },
               }
             : {}),
+          // Who signs people in compares it, and is no persona yet.
+          unread: { passwordHash: "who may read a hash may guess at the password of another" },
           select: {
             org_admin: tenant,
             report_manager: tenant,

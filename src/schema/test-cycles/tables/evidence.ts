@@ -74,6 +74,12 @@ export function evidenceTables<K extends KeyKind, S extends string>({
         index("idx_requests_for_information_requested_by").on(t.lobId, t.requestedBy),
         ...access.rules(t, {
           globalKeys: { requests_for_information_pkey: GIVEN_OUT },
+          lookupColumns: {
+            phaseId:
+              "the trigger keep_identity refuses personas another phase, and a tester asks about assigned phases only",
+            dataProviderId:
+              "a tester who asks themselves does so about a phase that is assigned to them, and a data provider's rule holds it",
+          },
           select: {
             tester: inAssignedPhases,
             test_manager: tenant,

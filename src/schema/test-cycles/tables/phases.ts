@@ -13,6 +13,8 @@ import { among, tenant } from "../../../rls/row-class.ts";
 import { writtenAt, type Basis } from "../basis.ts";
 import { GIVEN_OUT, type KeyKind } from "../keys.ts";
 
+const KEPT = "the trigger keep_identity refuses personas to make a phase that of another report";
+
 /** The phases of each report in each cycle; everything that is done in one points to it. */
 export function phaseTables<K extends KeyKind, S extends string>({
   keys,
@@ -66,6 +68,7 @@ export function phaseTables<K extends KeyKind, S extends string>({
         index("idx_workflow_phases_completed_by").on(t.lobId, t.completedBy),
         ...access.rules(t, {
           globalKeys: { workflow_phases_pkey: GIVEN_OUT },
+          lookupColumns: { cycleId: KEPT, reportId: KEPT },
           select: {
             tester: among("assigned_phases", "phaseId"),
             test_manager: tenant,
