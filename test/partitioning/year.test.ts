@@ -58,7 +58,7 @@ onEngines("a year of days", (engine) => {
       }
       // The last grace periods end.
       const end = new Date(first + 364.5 * 86_400_000);
-      for (const later of [0, 4, 4])
+      for (const later of [0, 4, 8])
         await maintain(db, [byProgram], {
           now: new Date(end.getTime() + later * 86_400_000),
           archive: { kind: "none" },
