@@ -1,3 +1,4 @@
+import { ident } from "../sql/quote.ts";
 import { COMMANDS, type Lookup, type RowClass, type TableRules } from "./access.ts";
 
 /** The lookups that some rule of a persona asks, in any of these tables. */
@@ -29,7 +30,9 @@ export function readsColumn(
   if (!reads.some(({ schema, name }) => schema === table.schema && name === table.name))
     return false;
   if (/\*(?!\s*\))|\bnatural\b/i.test(query)) return true;
-  const plain = column.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  const quoted = plain.replaceAll('"', '""');
-  return new RegExp(`"${quoted}"|(?<![\\w$"])${plain}(?![\\w$"])`, "i").test(query);
+  const pattern = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  return new RegExp(
+    `${pattern(ident(column))}|(?<![\\w$"])${pattern(column)}(?![\\w$"])`,
+    "i",
+  ).test(query);
 }

@@ -1,3 +1,4 @@
+// Long because: one list of what is refused, and one of what is not.
 import { sql } from "drizzle-orm";
 import {
   foreignKey,
