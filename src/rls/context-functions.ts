@@ -2,6 +2,7 @@ import { functionPath } from "../catalog/path.ts";
 import type { AccessData, IdType } from "../definition/access.ts";
 import { pgFunction, type FunctionObject } from "../objects/pg-function.ts";
 import { ident, literal } from "../sql/quote.ts";
+import { claimsReading } from "./claims-reading.ts";
 
 /** The names of the constraints that a refused context reports, as a program reads them. */
 export const CONTEXT_CONSTRAINTS = {
@@ -29,7 +30,7 @@ export function contextFunctions(access: AccessData): readonly FunctionObject[] 
   const { schema, tenant, user, target } = access;
   const roles = [...new Set(Object.values(access.roles)), access.readerRole, access.migratorRole];
   const supabase = target === "supabase";
-  const make = (name: string, what: string, source: string, type: IdType, valid: string) =>
+  const make = (name: string, what: string, source: Source, type: IdType, valid: string) =>
     pgFunction({
       schema,
       name,
@@ -42,20 +43,21 @@ export function contextFunctions(access: AccessData): readonly FunctionObject[] 
       comment: `The ${what} of this transaction; 42501 where there is none.`,
       body: bodyOf(what, source, type, valid),
     });
-  const claim = (key: string) => `${CLAIMS} -> 'app_metadata' ->> ${literal(key)}`;
-  const setting = (name: string) => `pg_catalog.current_setting(${literal(name)}, true)`;
+  const setting = (name: string): Source => ({ setting: name });
+  const claim = (path: string): Source => ({ setting: CLAIMS, path });
+  const ofApp = (key: string) => claim(`-> 'app_metadata' ->> ${literal(key)}`);
   return [
     make(
       "current_tenant_id",
       "tenant",
-      supabase ? claim("tenant_id") : setting(tenant.setting),
+      supabase ? ofApp("tenant_id") : setting(tenant.setting),
       tenant.type,
       VALID[tenant.type],
     ),
     make(
       "current_user_id",
       "user",
-      supabase ? `${CLAIMS} ->> 'sub'` : setting(user.setting),
+      supabase ? claim("->> 'sub'") : setting(user.setting),
       user.type,
       VALID[user.type],
     ),
@@ -64,7 +66,7 @@ export function contextFunctions(access: AccessData): readonly FunctionObject[] 
           make(
             "current_persona",
             "persona",
-            claim("persona"),
+            ofApp("persona"),
             "text",
             `value IN (${Object.keys(access.roles)
               .map((persona) => literal(persona).trim())
@@ -75,12 +77,17 @@ export function contextFunctions(access: AccessData): readonly FunctionObject[] 
   ];
 }
 
+/** Where a value is: a setting, or what a path leads to in a setting that holds JSON. */
+interface Source {
+  readonly setting: string;
+  readonly path?: string;
+}
+
 /**
  * What `auth.jwt()` returns, read as it reads it. Not by calling it: the reader, who owns the lookups, and the migrator have no right on the
  * schema `auth`, and who installs may not be able to give it.
  */
-const CLAIMS =
-  "nullif(pg_catalog.current_setting('request.jwt.claims', true), '')::pg_catalog.jsonb";
+const CLAIMS = "request.jwt.claims";
 
 /**
  * When a text is of a type, as SQL about `value`: every query pays for it. A regular expression takes four times as long, and
@@ -98,19 +105,24 @@ function wholeNumber(least: string, most: string): string {
   return `(CASE WHEN pg_catalog.length(value) BETWEEN 1 AND 20 AND pg_catalog.ltrim(value, '-0123456789') = '' AND pg_catalog.strpos(pg_catalog.substr(value, 2), '-') = 0 AND value <> '-' THEN value::numeric BETWEEN ${least} AND ${most} ELSE false END)`;
 }
 
-function bodyOf(what: string, source: string, type: IdType, valid: string): string {
-  const refuse = (problem: string, constraint: string) =>
-    `RAISE insufficient_privilege USING MESSAGE = ${literal(`the ${what} of the context is ${problem}`)}, CONSTRAINT = ${literal(constraint)}, HINT = 'Run the query inside withTenant().';`;
+function bodyOf(what: string, source: Source, type: IdType, valid: string): string {
+  const refuse = (problem: keyof typeof CONTEXT_CONSTRAINTS) =>
+    `RAISE insufficient_privilege USING MESSAGE = ${literal(`the ${what} of the context is ${problem}`)}, CONSTRAINT = ${literal(CONTEXT_CONSTRAINTS[problem])}, HINT = 'Run the query inside withTenant().';`;
+  const read = `pg_catalog.current_setting(${literal(source.setting)}, true)`;
+  const claims =
+    source.path === undefined
+      ? null
+      : claimsReading(source.path, refuse("empty"), refuse("malformed"));
   return `DECLARE
-  value text := ${source};
-BEGIN
+  value text := ${read};${claims?.declared ?? ""}
+BEGIN${claims?.statements ?? ""}
   IF ${valid} THEN
     RETURN value::${type};
   ELSIF value IS NULL THEN
-    ${refuse("missing", CONTEXT_CONSTRAINTS.missing)}
+    ${refuse("missing")}
   ELSIF value = '' THEN
-    ${refuse("empty", CONTEXT_CONSTRAINTS.empty)}
+    ${refuse("empty")}
   END IF;
-  ${refuse("malformed", CONTEXT_CONSTRAINTS.malformed)}
+  ${refuse("malformed")}
 END`;
 }

@@ -46,7 +46,12 @@ export function checkContext(context: TenantContext): CheckedContext {
       "Take a persona of the access.",
     );
   if (claims !== undefined && access.target !== "supabase")
-    throw refused("claims", claims, "only for the target supabase", "Leave it out.");
+    throw refused(
+      "claims",
+      Object.keys({ ...claims }),
+      "only for the target supabase",
+      "Leave it out.",
+    );
   const tenant = idText("tenant", context.tenant, access.tenant.type);
   const user = idText("user", context.user, access.user.type);
   const settings =
@@ -103,7 +108,7 @@ function claimsOf(of: {
   readonly claims: TenantContext["claims"];
 }): string {
   const given = of.claims?.["app_metadata"];
-  return JSON.stringify({
+  const all = {
     ...of.claims,
     sub: of.user,
     role: of.role,
@@ -112,7 +117,32 @@ function claimsOf(of: {
       tenant_id: of.tenant,
       persona: of.persona,
     },
-  });
+  };
+  // Whatever throws, throws at the claim that was looked at last.
+  let at = "";
+  try {
+    return JSON.stringify(all, (key, value: unknown) => {
+      at = key;
+      const problem = textProblem(key) ?? (typeof value === "string" ? textProblem(value) : null);
+      if (problem !== null) throw new Error(problem);
+      return value;
+    });
+  } catch (error) {
+    throw new UnderpinError({
+      code: "invalidInput",
+      message: `claims of the context are no JSON that PostgreSQL can hold, at ${JSON.stringify(at)}: ${
+        error instanceof Error ? (error.message.split("\n")[0] ?? "") : "it cannot be written"
+      }`,
+      hint: "Take them from the token as it was decoded: texts, exact numbers, booleans, null, and lists and objects of such.",
+      cause: error,
+    });
+  }
+}
+
+/** What keeps a text out of PostgreSQL. Half of a surrogate pair is no UTF-8: a driver sends U+FFFD for it, so that two texts become one. */
+function textProblem(text: string): string | null {
+  if (text.includes("\0")) return "a text with a NUL character";
+  return /\p{Surrogate}/u.test(text) ? "a text with half of a surrogate pair" : null;
 }
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -133,7 +163,8 @@ function idText(field: "tenant" | "user", value: unknown, type: IdType): string 
     );
   const text = String(value);
   if (text === "") throw wrong("empty");
-  if (text.includes("\0")) throw wrong("a text with a NUL character");
+  const problem = textProblem(text);
+  if (problem !== null) throw wrong(problem);
   if (type === "text") return text;
   if (type === "uuid") {
     if (!UUID.test(text)) throw wrong("not a uuid");
@@ -146,15 +177,20 @@ function idText(field: "tenant" | "user", value: unknown, type: IdType): string 
 }
 
 function refused(field: string, value: unknown, why: string, hint: string): UnderpinError {
-  const shown =
-    typeof value === "bigint"
-      ? `${value}n`
-      : typeof value === "number"
-        ? String(value)
-        : (JSON.stringify(value) ?? String(value)).slice(0, 80);
   return new UnderpinError({
     code: "invalidInput",
-    message: `${field} of the context is ${why}: ${shown}`,
+    message: `${field} of the context is ${why}: ${shown(value)}`,
     hint,
   });
+}
+
+/** A value as it is written; what is no value of an id may be anything, a cycle too. */
+function shown(value: unknown): string {
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "number") return String(value);
+  try {
+    return (JSON.stringify(value) ?? String(value)).slice(0, 80);
+  } catch {
+    return Object.prototype.toString.call(value);
+  }
 }

@@ -124,8 +124,39 @@ onEngines("an access for Supabase, on a PostgreSQL without it", (engine) => {
       });
   });
 
+  it("refuses claims that JSON or PostgreSQL cannot hold, by name and before it takes a connection", async () => {
+    const circle: Record<string, unknown> = {};
+    circle["again"] = circle;
+    for (const [claims, at, why] of [
+      [{ amount: 1n }, "amount", "BigInt"],
+      [{ deep: { circle } }, "again", "circular"],
+      [{ name: "a\0b" }, "name", "a NUL character"],
+      [{ list: ["a", "\0"] }, "1", "a NUL character"],
+      [{ "a\0": 1 }, "a\0", "a NUL character"],
+      [{ name: "\ud83d" }, "name", "half of a surrogate pair"],
+      [{ app_metadata: { plan: { toJSON: () => 1n } } }, "plan", "BigInt"],
+    ] as const)
+      await expect(
+        withTenant(open(), { ...writer, claims }, (tx) => tx.select().from(notes)),
+        at,
+      ).rejects.toMatchObject({
+        code: "invalidInput",
+        message: expect.stringMatching(
+          new RegExp(
+            `^claims of the context .* at ${JSON.stringify(at).replace("\\", "\\\\")}: .*${why}`,
+          ),
+        ) as unknown,
+      });
+    const claims = { name: "\\u0000 😀 \u0001" };
+    expect(
+      await withTenant(open(), { ...writer, claims }, (tx) => tx.select().from(notes)),
+    ).toHaveLength(1);
+  });
+
   it("refuses a token without tenant or with a persona that is none", async () => {
     for (const [claims, constraint] of [
+      ["", "rls_context_empty"],
+      ["not json", "rls_context_malformed"],
       ["{}", "rls_context_missing"],
       [`{"app_metadata":{"tenant_id":""}}`, "rls_context_empty"],
       [`{"app_metadata":{"tenant_id":"${A.tenant}","persona":"root"}}`, "rls_context_malformed"],

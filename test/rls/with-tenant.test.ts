@@ -101,6 +101,10 @@ onEngines("a tenant's transaction", (engine) => {
           ],
           [{ ...student, persona: "toString" as never }, "persona of the context is not one of"],
           [{ ...student, claims: {} }, "claims of the context is only for the target supabase"],
+          [
+            { ...student, claims: { n: 1n } },
+            'claims of the context is only for the target supabase: ["n"]',
+          ],
         ] as const;
         for (const [context, message] of refusals)
           expect(await errorOf(withTenant(never, context, () => Promise.resolve()))).toMatchObject({
