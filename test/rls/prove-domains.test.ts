@@ -14,28 +14,7 @@ import { GIVEN_OUT } from "../../src/schema/test-cycles/keys.ts";
 import { definition as testCycles } from "../../src/schema/test-cycles/index.ts";
 import { ident } from "../../src/sql/quote.ts";
 import { onEngines } from "../support/server.ts";
-
-/** What checks want that no list of likely values has. */
-const progressCardRows: ProofOptions["generate"] = {
-  hpc_rubrics: () => ({
-    levels: JSON.stringify([{ name: "Stream", descriptor: "begins", from: 0 }]),
-  }),
-  // A weighted score is of an evaluation that was submitted and has a weight.
-  hpc_evaluations: ({ values }) => ({
-    status: "submitted",
-    submitted_at: "2026-01-01",
-    score: values.scale_min ?? null,
-  }),
-  hpc_parameter_assignments: ({ rowsOf, row }) => {
-    const { cycle_id, parameter_id, stage, stakeholder } = rowsOf("hpc_evaluations")[row] ?? {};
-    return { cycle_id, parameter_id, stage, stakeholder } as Record<string, string>;
-  },
-  hpc_evidence_files: ({ values, row }) => ({
-    object_path: `${values.institution_id ?? ""}/${values.student_id ?? ""}/file-${row}.pdf`,
-    achievement_id: null,
-    reflection_id: null,
-  }),
-};
+import { progressCardRows } from "./progress-card-rows.ts";
 
 const DOMAINS: readonly (readonly [Definition, ProofOptions])[] = [
   [progressCard, { generate: progressCardRows }],

@@ -175,6 +175,7 @@ function touchOf(
     ...uniques.flatMap((each) => each.columns),
     ...partition,
     rules?.tenantColumn,
+    ...Object.keys(rules?.unread ?? {}),
   ]);
   const said = JSON.stringify(rules?.rules ?? {});
   const free = columns.filter(

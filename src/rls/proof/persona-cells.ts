@@ -2,6 +2,7 @@ import type { AccessData } from "../../definition/access.ts";
 import type { Queryable } from "../../executor/executor.ts";
 import { askerOf, type Identity } from "./asker.ts";
 import { oneOf, type PlannedCell } from "./cell.ts";
+import { becomeCells, lookupCells } from "./column-cells.ts";
 import { classOf, isGranted, reaches, type Known } from "./expected.ts";
 import type { Identities } from "./identities.ts";
 import { partsOf, type ProofModel, type ProvenTable } from "./model.ts";
@@ -43,7 +44,8 @@ export async function personaCells(sources: PersonaSources): Promise<readonly Pl
     for (const table of model.tables) {
       // Of a second user only where the first has nothing to see.
       if (rank > 0 && !adds(world, access, table, known, users.slice(0, rank))) continue;
-      cells.push(...tableCells({ ...base, table, known, as, context: "right" }));
+      const right = { ...base, table, known, as, context: "right" } as const;
+      cells.push(...tableCells(right), ...becomeCells(right, model), ...lookupCells(right, model));
       if (rank === 0)
         choices.push(...sideChannels({ model, world, access, known, as, taken }, table));
     }

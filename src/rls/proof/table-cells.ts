@@ -1,5 +1,6 @@
 import { COMMANDS, type Command } from "../../definition/access.ts";
 import { oneOf, type PlannedCell } from "./cell.ts";
+import { unreadCells } from "./column-cells.ts";
 import { classOf, isGranted, listed, needsContext } from "./expected.ts";
 import { insertCells } from "./insert-cells.ts";
 import { cell, POLICY, reachOf, refusedCell, shown, type CellSources } from "./reach.ts";
@@ -11,6 +12,7 @@ import { insertion, rowsOf } from "./world.ts";
 export function tableCells(sources: CellSources): readonly PlannedCell[] {
   return [
     selectCell(sources),
+    ...unreadCells(sources),
     ...insertCells(sources),
     ...updateCells(sources),
     deleteCell(sources),
