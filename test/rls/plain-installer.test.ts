@@ -48,7 +48,7 @@ onServers("an access that is installed by a login with CREATEROLE and no more", 
   it("makes again what the reader owns", async () => {
     const sql = await asOwner();
     const owned = objectsFor(access, Object.values(definition.tables)).filter(({ create }) =>
-      create.includes("$borrow$"),
+      create.includes("underpin.borrowed_role"),
     );
     expect(owned.length).toBeGreaterThan(3);
     for (const { create } of owned) await sql.begin((tx) => tx.unsafe(create));
