@@ -8,8 +8,12 @@ import type { AccessMatrix } from "./access-matrix.ts";
  */
 export function renderMatrix({ personas, tables, cells }: AccessMatrix): string {
   const head = ["table", ...personas];
-  const lines = tables.map(({ table, tenantColumn, appendOnly }) => [
-    `\`${table.name}\`${appendOnly ? ", append-only" : ""}${tenantColumn === null ? ", no tenant" : ""}`,
+  const lines = tables.map(({ table, tenantColumn, appendOnly, unread }) => [
+    `\`${table.name}\`${appendOnly ? ", append-only" : ""}${tenantColumn === null ? ", no tenant" : ""}${Object.keys(
+      unread,
+    )
+      .map((column) => `, ${column} unread`)
+      .join("")}`,
     ...personas.map((persona) => {
       const own = cells.filter((cell) => cell.table === table && cell.persona === persona);
       const byRows = new Map<string, string[]>();
