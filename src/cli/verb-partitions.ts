@@ -1,5 +1,5 @@
 import { explain } from "../plan/explain.ts";
-import { maintain, type MaintenanceReport } from "../partitioning/maintenance/maintain.ts";
+import type { MaintenanceReport } from "../partitioning/maintenance/maintain.ts";
 import { sleep } from "../run/backoff.ts";
 import { operand, textOption, type Call, type Verb } from "./call.ts";
 import { EXIT, OUTCOME_EXIT, type ExitCode } from "./exit-code.ts";
@@ -9,7 +9,7 @@ import { DATABASE, RUNNING } from "./options.ts";
 import { progressTeller } from "./progress.ts";
 import { reportText } from "./report-text.ts";
 import { runOptions } from "./run-options.ts";
-import { readSchemeFile, type SchemeFile } from "./scheme-file.ts";
+import type { SchemeFile } from "./scheme-file.ts";
 
 /** `underpin partitions maintain FILE`: looks after partitions, once or again and again. */
 export const partitionsVerb: Verb = {
@@ -29,6 +29,8 @@ export const partitionsVerb: Verb = {
         `underpin partitions does not know "${what}"`,
         "underpin partitions maintain FILE",
       );
+    // Here, because no other verb needs Drizzle.
+    const { readSchemeFile } = await import("./scheme-file.ts");
     const file = await readSchemeFile(operand(call, 1));
     const everyMs = everyOption(call);
     return withDatabase(call, async (database) => {
@@ -55,6 +57,7 @@ async function once(
     const onEvent = json ? () => {} : progressTeller(terminal, "begins");
     return runOptions(call, { driver, direct, handlers, onEvent });
   });
+  const { maintain } = await import("../partitioning/maintenance/maintain.ts");
   const report = await maintain(db, schemes, {
     ...options,
     dryRun,

@@ -112,6 +112,10 @@ onServers("a connection that fails", (server) => {
     const home = mkdtempSync(join(tmpdir(), "underpin-cli-"));
     try {
       cpSync(cli.path("underpin.mjs"), join(home, "underpin.mjs"));
+      const modules = fileURLToPath(new URL("../../node_modules", import.meta.url));
+      mkdirSync(join(home, "node_modules"));
+      // A peer that is always there.
+      symlinkSync(join(modules, "drizzle-orm"), join(home, "node_modules", "drizzle-orm"));
       const doctor = () =>
         spawnSync(process.execPath, [join(home, "underpin.mjs"), "doctor", "--url", server.url()], {
           encoding: "utf8",
@@ -119,8 +123,6 @@ onServers("a connection that fails", (server) => {
       const neither = doctor();
       expect(neither.stderr).toMatch(/no PostgreSQL driver is installed\n.*npm install postgres/);
       expect(neither.status).toBe(2);
-      mkdirSync(join(home, "node_modules"));
-      const modules = fileURLToPath(new URL("../../node_modules", import.meta.url));
       symlinkSync(join(modules, "pg"), join(home, "node_modules", "pg"));
       expect(doctor().stdout).toMatch(/driver pg$/m);
     } finally {
