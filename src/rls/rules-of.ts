@@ -14,7 +14,8 @@ export type RulesOf<C extends string, P extends string, L extends string> = {
   readonly globalKeys?: Readonly<Record<string, string>>;
   /**
    * Columns that no persona reads, each with its reason: the hash of a password. SELECT is then granted on the other columns by name, and `select *`
-   * is refused to personas (42501); whoever may insert or update a row may write them.
+   * is refused to personas (42501), which a relational query of Drizzle says of what it joins: best in a table of their own. Whoever may insert or update
+   * a row may write them.
    */
   readonly unread?: { readonly [column in C]?: string };
   /**

@@ -41,6 +41,7 @@ const CASES: readonly (readonly [what: string, tables: Exports, relations: Expor
 
 /** Foreign keys that are not followed, with the reason. */
 const NOT_FOLLOWED: Readonly<Record<string, string>> = {
+  user_credentials_user_fk: "nobody joins what a person signs in with to whom it shows",
   pmr_reports_simulation_fkey: "simulations are the host's, and may be none",
   monte_carlo_simulations_project_fkey: "a table of the host",
   project_members_project_fkey: "a table of the host",

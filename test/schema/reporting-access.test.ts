@@ -10,6 +10,7 @@ import {
   install,
   organizationOf,
   refusal,
+  takenBack,
   type AnyDatabase,
   type Organization,
   type Persona,
@@ -18,6 +19,7 @@ import {
 const setup = (_: unknown, client: PGlite): Promise<void> => install(client, domain.definition);
 const PERSONAS = ["org_admin", "report_manager", "report_viewer", "user"] as const;
 const { reports, reportExecutions, executionLogs, reportShares, auditLogs, users } = domain;
+const { userCredentials } = domain;
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -73,7 +75,7 @@ async function seen(
   try {
     return await as(db, own, persona, async (inside) => {
       const columns = { ...getTableColumns(table) };
-      if (table === users) delete columns["passwordHash"];
+      if (table === userCredentials) delete columns["passwordHash"];
       const rows: readonly object[] = await inside.select(columns).from(table);
       for (const row of rows) {
         const { organizationId, id } = row as { organizationId?: string; id: string };
@@ -106,6 +108,7 @@ describe("a persona", () => {
         //                org_admin, report_manager, report_viewer, user
         organizations: [1, 1, 1, 1],
         users: [4, 4, 1, 1],
+        userCredentials: [0, 0, 0, 0],
         userSessions: [0, 0, 0, 0],
         templates: [1, 1, 1, 1],
         templateFields: [0, 0, 0, 0],
@@ -206,24 +209,48 @@ describe("a persona", () => {
     expect(await refusal(db, (at) => at.delete(auditLogs))).toBe("42501 append_only");
   });
 
-  inTwo("reads no hash of a password, not its own either, and may set it", async (db, own) => {
-    const { passwordHash, ...readable } = getTableColumns(users);
-    for (const persona of ["org_admin", "report_manager", "report_viewer", "user"] as const) {
+  inTwo("reads no hash of a password, its own neither, and sets its own", async (db, own) => {
+    const { passwordHash, ...readable } = getTableColumns(userCredentials);
+    const rows = Object.values(own.users).map((userId) => ({
+      organizationId: own.id,
+      userId,
+      passwordHash: "$argon2id$v=19$…",
+    }));
+    await db.insert(userCredentials).values(rows);
+    for (const persona of PERSONAS) {
       const inside = (work: (at: AnyDatabase) => Promise<unknown>) =>
         refusal(db, (at) => as(at, own, persona, work));
-      const mine = eq(users.id, own.users[persona]);
       const set = { passwordHash: "$argon2id$other" };
-      expect(await inside((at) => at.select({ passwordHash }).from(users))).toBe("42501");
-      expect(await inside((at) => at.select().from(users))).toBe("42501");
+      expect(await inside((at) => at.select({ passwordHash }).from(userCredentials))).toBe("42501");
+      expect(await inside((at) => at.select().from(userCredentials))).toBe("42501");
       expect(
-        await inside((at) => at.select({ id: users.id }).from(users).where(eq(passwordHash, "$"))),
+        await inside((at) =>
+          at
+            .select({ id: userCredentials.userId })
+            .from(userCredentials)
+            .where(eq(passwordHash, "$")),
+        ),
       ).toBe("42501");
       expect(
-        await inside((at) => at.update(users).set(set).where(mine).returning({ passwordHash })),
+        await inside((at) => at.update(userCredentials).set(set).returning({ passwordHash })),
       ).toBe("42501");
-      expect(await inside((at) => at.update(users).set(set).where(mine))).toBe("done");
-      expect(await inside((at) => at.select(readable).from(users).where(mine))).toBe("done");
+      const changed = await takenBack(db, (at) =>
+        as(at, own, persona, async (inner) => {
+          await inner.update(userCredentials).set(set);
+          return inner.select(readable).from(userCredentials);
+        }),
+      );
+      expect(changed).toMatchObject([{ userId: own.users[persona] }]);
+      // Of everybody whom it sees it sees all that users holds.
+      expect(await inside((at) => at.select().from(users))).toBe("done");
     }
+    const first = (persona: Persona) =>
+      refusal(db, async (at) => {
+        await at.delete(userCredentials);
+        await as(at, own, persona, (inner) => inner.insert(userCredentials).values(rows));
+      });
+    expect(await first("org_admin")).toBe("done");
+    expect(await first("report_manager")).toBe("42501");
   });
 
   inTwo("learns nothing of another organization's keys", async (db, own, other) => {
@@ -232,7 +259,6 @@ describe("a persona", () => {
         organizationId: own.id,
         email,
         username: "someone",
-        passwordHash: "$",
         firstName: "A",
         lastName: "B",
       });

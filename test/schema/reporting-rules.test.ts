@@ -32,13 +32,14 @@ function inOrganization(
 }
 
 const ORGANIZATION = uuid(1, 1);
-const { organizations, users, userSessions, templates, templateFields } = domain;
+const { organizations, users, userCredentials, userSessions, templates, templateFields } = domain;
 const { reports, reportExecutions, executionLogs, reportShares, auditLogs } = domain;
 
 /** A row that is right, to be spoilt in one column. */
 const RIGHT = {
   organization: { name: "Another", slug: "another" },
   user: { ...person("new"), organizationId: ORGANIZATION },
+  credentials: { organizationId: ORGANIZATION, userId: uuid(2, 1), passwordHash: "$argon2id$" },
   session: {
     organizationId: ORGANIZATION,
     userId: uuid(2, 1),
@@ -97,6 +98,7 @@ const SPOILT: readonly (readonly [PgTable, object, object, string])[] = [
   [users, RIGHT.user, { email: "ada @example.com" }, "valid_email"],
   [users, RIGHT.user, { username: "ab" }, "valid_username"],
   [users, RIGHT.user, { username: "a".repeat(31) }, "valid_username"],
+  [userCredentials, RIGHT.credentials, { passwordHash: "" }, "valid_password_hash"],
   [userSessions, RIGHT.session, { tokenHash: "secret" }, "valid_token_hash"],
   [userSessions, RIGHT.session, { expiresAt: new Date(0) }, "expires_after_created"],
   [templates, RIGHT.template, { templateType: "pie" }, "valid_template_type"],
@@ -151,6 +153,7 @@ describe("a key between rows", () => {
       [reports, { ...RIGHT.report, createdBy: other.users.user }],
       [reportExecutions, { ...RIGHT.execution, reportId: other.reports[0] }],
       [reportShares, { ...RIGHT.share, sharedWith: other.users.user }],
+      [userCredentials, { ...RIGHT.credentials, userId: other.users.user }],
       [userSessions, { ...RIGHT.session, userId: other.users.user }],
       [auditLogs, { ...RIGHT.audit, userId: other.users.user }],
     ];

@@ -78,7 +78,6 @@ export function person(name: string) {
   return {
     email: `${name}@example.com`,
     username: name,
-    passwordHash: "$argon2id$v=19$…",
     firstName: "Ada",
     lastName: "Lovelace",
   };

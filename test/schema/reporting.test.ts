@@ -78,13 +78,13 @@ onEngines("the reporting platform", (engine) => {
     expect(compareCatalogs(before, await look(engine.db()))).toEqual([]);
   });
 
-  it("has what the seed promises: ten tables, two of them by month", async () => {
+  it("has what the seed promises: ten tables, two of them by month, and what people sign in with apart", async () => {
     const kinds = await rows(`
       select c.relkind::text as kind, count(*)::int as n from pg_catalog.pg_class c
       where c.relnamespace = ${regnamespace} and not c.relispartition and c.relkind in ('r', 'p') group by 1 order by 1`);
     expect(kinds).toEqual([
       { kind: "p", n: 2 },
-      { kind: "r", n: 8 },
+      { kind: "r", n: 9 },
     ]);
     const partitions = await rows(`
       select p.relname as parent, count(*)::int as n,

@@ -100,9 +100,9 @@ describe("the two forms of test cycles, in the catalog", () => {
         table: 20,
         type: 12,
         view: 1,
-        function: 14,
-        trigger: 38,
-        policy: 230,
+        function: 15,
+        trigger: 40,
+        policy: 226,
       });
     }
     expect([paths(before, "index").length, paths(after, "index").length]).toEqual([74, 75]);

@@ -5,7 +5,7 @@ import type { ReportingTables } from "./tables.ts";
 
 /** What somebody in psql needs to be told. */
 export function reportingComments(tables: ReportingTables): readonly DatabaseObject[] {
-  const { organizations, users, userSessions, templates, templateFields } = tables;
+  const { organizations, users, userCredentials, userSessions, templates, templateFields } = tables;
   const { reports, reportExecutions, executionLogs, reportShares, auditLogs } = tables;
   return [
     pgComment({ table: organizations, text: "The tenants of the reporting platform." }),
@@ -21,11 +21,16 @@ export function reportingComments(tables: ReportingTables): readonly DatabaseObj
       users.email,
       "Unique within the organization unless installed otherwise, in whatever letters it is written.",
     ),
-    column(users, users.passwordHash, "A salted hash with its parameters, never a password."),
     column(
       users,
       users.role,
       "Decides the persona; super_admin works for the provider and is none.",
+    ),
+    pgComment({ table: userCredentials, text: "What the accounts sign in with." }),
+    column(
+      userCredentials,
+      userCredentials.passwordHash,
+      "A salted hash with its parameters, never a password; no persona reads it.",
     ),
     pgComment({ table: userSessions, text: "Who is signed in." }),
     column(

@@ -11,6 +11,9 @@ export const organizations = ready.organizations;
 /** The accounts of an organization. */
 export const users = ready.users;
 
+/** What the accounts sign in with; no persona reads it. */
+export const userCredentials = ready.userCredentials;
+
 /** Who is signed in. */
 export const userSessions = ready.userSessions;
 

@@ -13,6 +13,7 @@ export {
   schemes,
   templateFields,
   templates,
+  userCredentials,
   users,
   userSessions,
 } from "./definition.ts";

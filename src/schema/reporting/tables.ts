@@ -4,9 +4,14 @@ import { executionLogsTable, reportExecutionsTable } from "./tables/executions.t
 import { organizationsTable } from "./tables/organizations.ts";
 import { reportSharesTable, reportsTable } from "./tables/reports.ts";
 import { templateFieldsTable, templatesTable } from "./tables/templates.ts";
-import { userSessionsTable, usersTable, type LoginScope } from "./tables/users.ts";
+import {
+  userCredentialsTable,
+  userSessionsTable,
+  usersTable,
+  type LoginScope,
+} from "./tables/users.ts";
 
-/** The ten tables of the domain in a place. */
+/** The tables of the domain in a place. */
 export function reportingTables(place: Place, loginScope: LoginScope) {
   const organizations = organizationsTable(place);
   const users = usersTable(place, { organizations, loginScope });
@@ -16,6 +21,7 @@ export function reportingTables(place: Place, loginScope: LoginScope) {
   return {
     organizations,
     users,
+    userCredentials: userCredentialsTable(place, { users }),
     userSessions: userSessionsTable(place, { users }),
     templates,
     templateFields: templateFieldsTable(place, { templates }),

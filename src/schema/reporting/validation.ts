@@ -34,6 +34,9 @@ export const templateFields: Validation<typeof tables.templateFields> = schemas.
 /** Of rows of `templates`. */
 export const templates: Validation<typeof tables.templates> = schemas.templates;
 
+/** Of rows of `userCredentials`. */
+export const userCredentials: Validation<typeof tables.userCredentials> = schemas.userCredentials;
+
 /** Of rows of `userSessions`. */
 export const userSessions: Validation<typeof tables.userSessions> = schemas.userSessions;
 

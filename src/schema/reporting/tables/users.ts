@@ -25,6 +25,8 @@ export type LoginScope = "organization" | "everywhere";
 /**
  * The accounts. An address is one account in whatever letters it is written.
  *
+ * What they sign in with is in {@link userCredentialsTable}: whoever may see a colleague would see it here.
+ *
  * Within an organization, unless the host says otherwise: a key across organizations tells an administrator of one who has an account in
  * another. Who signs in by address alone needs that, and takes it knowingly.
  */
@@ -41,7 +43,6 @@ export function usersTable(
         id: rowId(),
         email: varchar("email", { length: 255 }).notNull(),
         username: varchar("username", { length: 100 }).notNull(),
-        passwordHash: varchar("password_hash", { length: 255 }).notNull(),
         firstName: varchar("first_name", { length: 100 }).notNull(),
         lastName: varchar("last_name", { length: 100 }).notNull(),
         role: varchar("role", { length: 50, enum: USER_ROLES }).notNull().default("user"),
@@ -90,8 +91,6 @@ export function usersTable(
                 },
               }
             : {}),
-          // Who signs people in compares it, and is no persona yet.
-          unread: { passwordHash: "who may read a hash may guess at the password of another" },
           select: {
             org_admin: tenant,
             report_manager: tenant,
@@ -114,6 +113,49 @@ export function usersTable(
 
 /** The table of {@link usersTable}. */
 export type Users = ReturnType<typeof usersTable>;
+
+/**
+ * What the accounts sign in with, in a table of its own: a rule holds for whole rows, and managers read the rows of users.
+ *
+ * No persona reads a hash, its own neither: who signs people in compares it before there is a persona. An administrator gives an account its first.
+ */
+export function userCredentialsTable({ space, access }: Place, { users }: { users: Users }) {
+  const mine = {
+    org_admin: own("userId"),
+    report_manager: own("userId"),
+    report_viewer: own("userId"),
+    user: own("userId"),
+  } as const;
+  return space
+    .table(
+      "user_credentials",
+      {
+        organizationId: ofOrganization(),
+        userId: uuid("user_id").notNull(),
+        passwordHash: varchar("password_hash", { length: 255 }).notNull(),
+        changedAt: moment("changed_at").notNull().defaultNow(),
+      },
+      (t) => [
+        primaryKey({ name: "user_credentials_pkey", columns: [t.organizationId, t.userId] }),
+        foreignKey({
+          name: "user_credentials_user_fk",
+          columns: [t.organizationId, t.userId],
+          foreignColumns: [users.organizationId, users.id],
+        }).onDelete("cascade"),
+        check("valid_password_hash", sql`password_hash <> ''`),
+        ...access.rules(t, {
+          unread: { passwordHash: "who may read a hash may guess at the password" },
+          select: mine,
+          insert: { ...mine, org_admin: tenant },
+          update: mine,
+        }),
+      ],
+    )
+    .enableRLS();
+}
+
+/** The table of {@link userCredentialsTable}. */
+export type UserCredentials = ReturnType<typeof userCredentialsTable>;
 
 /**
  * Who is signed in. Of a token only its hash is kept; what the browser holds names the organization too, so that the look-up has a
