@@ -510,6 +510,7 @@ describe("the public names", () => {
         "type Reader",
         "type ReportPageOptions",
         "type ReportingOptions",
+        "userCredentials",
         "userSessions",
         "users",
       ]
