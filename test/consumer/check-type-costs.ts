@@ -7,12 +7,12 @@ import type { Project } from "./project.ts";
 const BUDGET: Readonly<
   Record<string, { readonly instantiations: number; readonly bytes: number }>
 > = {
-  observations: { instantiations: 23_000, bytes: 260_000 },
+  observations: { instantiations: 23_000, bytes: 380_000 },
   "progress-card": { instantiations: 36_000, bytes: 400_000 },
-  "project-reports": { instantiations: 33_000, bytes: 450_000 },
-  reporting: { instantiations: 24_000, bytes: 240_000 },
+  "project-reports": { instantiations: 33_000, bytes: 690_000 },
+  reporting: { instantiations: 24_000, bytes: 310_000 },
   "test-cycles": { instantiations: 36_000, bytes: 600_000 },
-  all: { instantiations: 135_000, bytes: 1_850_000 },
+  all: { instantiations: 135_000, bytes: 2_270_000 },
 };
 
 /** Measures what `tsc` does for an import of each domain and of all; refuses what is over its budget. Times are only printed. */
