@@ -64,7 +64,7 @@ function stepsOf(scheme: Scheme, survey: Survey, made: Set<string>): readonly Sq
     return {
       kind: "sql",
       id: index === 0 ? of : `${of} ${index + 1}`,
-      title: `Make ${chunk.leaves.length} missing partitions of ${table}${values === "" ? "" : ` for ${values}`}`,
+      title: `Make ${chunk.leaves.length} missing partition${chunk.leaves.length === 1 ? "" : "s"} of ${table}${values === "" ? "" : ` for ${values}`}`,
       sql: `SELECT ${qualified(schema, provision)}(${argumentList(asked)})`,
       locks: [
         ...onParents("shareUpdateExclusive"),

@@ -2,7 +2,6 @@ import { getTableConfig } from "drizzle-orm/pg-core";
 import type { Scheme } from "../../definition/scheme.ts";
 import type { Queryable } from "../../executor/executor.ts";
 import { literal, qualified } from "../../sql/quote.ts";
-import { namesOf } from "../provision-names.ts";
 import { readTreeWith, type Partition } from "../read-tree.ts";
 import { cadencesOf, calendarSql, rangeLevelOf, type Calendar } from "./calendar.ts";
 import { leftoversSql, type DrainLeftover } from "./drain-leftovers.ts";
@@ -201,10 +200,4 @@ export function nameOf({
   readonly name: string;
 }): string {
   return qualified(schema, name);
-}
-
-/** The name of the scheme's table, quoted. */
-export function rootName(scheme: Scheme): string {
-  const { schema, table } = namesOf(scheme);
-  return qualified(schema, table);
 }
