@@ -18,6 +18,7 @@ export const BENCHES: Readonly<Record<string, () => Promise<{ readonly bench: Be
   engine: () => import("./engine.ts"),
   facts: () => import("./facts.ts"),
   import: () => import("./import.ts"),
+  maintain: () => import("./maintain.ts"),
   provision: () => import("./provision.ts"),
   rls: () => import("./rls.ts"),
 };

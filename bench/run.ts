@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- NAME [--json FILE] [--server URL]`: runs one bench, prints its table, writes its JSON.
+ * `npm run bench -- NAME [--json FILE] [--server URL | --postgres MAJOR]`: runs one bench, prints its table, writes its JSON.
  *
  * A missed target is printed and is no failure: times are a matter of the machine. The exit code is 1 when the bench itself
  * fails, 2 on misuse.
@@ -10,6 +10,7 @@ import { cpus, loadavg, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import postgres from "postgres";
 import { ident } from "../src/sql/quote.ts";
+import { MAJORS } from "../test/support/server-binaries.ts";
 import { startServer } from "../test/support/server-process.ts";
 import { BENCHES } from "./bench.ts";
 import type { Figure } from "./figure.ts";
@@ -30,21 +31,28 @@ interface BenchReport {
   readonly figures: readonly Figure[];
 }
 
-const USAGE = `usage: npm run bench -- NAME [--json FILE] [--server URL]
+const USAGE = `usage: npm run bench -- NAME [--json FILE] [--server URL | --postgres 15|18]
 benches: ${Object.keys(BENCHES).join(", ")}
---server takes a superuser's URL; without it PostgreSQL 18 is started for the run`;
+--server takes a superuser's URL; without it a PostgreSQL is started for the run, 18 or the one of --postgres`;
 
 function read(argv: readonly string[]) {
   try {
     const { values, positionals } = parseArgs({
       args: [...argv],
       allowPositionals: true,
-      options: { json: { type: "string" }, server: { type: "string" } },
+      options: {
+        json: { type: "string" },
+        server: { type: "string" },
+        postgres: { type: "string", default: "18" },
+      },
     });
     const [name, ...rest] = positionals;
     const load = name === undefined ? undefined : BENCHES[name];
     if (name === undefined || load === undefined || rest.length > 0) return undefined;
-    return { name, load, json: values.json, server: values.server };
+    const major = MAJORS.find((each) => String(each) === values.postgres);
+    return major === undefined
+      ? undefined
+      : { name, load, json: values.json, server: values.server, major };
   } catch (error) {
     console.error((error as Error).message);
     return undefined;
@@ -58,7 +66,7 @@ async function main(argv: readonly string[]): Promise<void> {
     process.exitCode = 2;
     return;
   }
-  const started = asked.server === undefined ? await startServer(18) : undefined;
+  const started = asked.server === undefined ? await startServer(asked.major, { settings: { shared_buffers: "512MB" } }) : undefined;
   try {
     const before = load();
     const { postgresVersion, figures } = await inDatabase(
