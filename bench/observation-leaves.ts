@@ -1,4 +1,4 @@
-import postgres from "postgres";
+import type postgres from "postgres";
 import { planInstall } from "../src/install/plan-install.ts";
 import { apply } from "../src/run/apply.ts";
 import { observations } from "../src/schema/observations/index.ts";
