@@ -66,7 +66,10 @@ async function main(argv: readonly string[]): Promise<void> {
     process.exitCode = 2;
     return;
   }
-  const started = asked.server === undefined ? await startServer(asked.major, { settings: { shared_buffers: "512MB" } }) : undefined;
+  const started =
+    asked.server === undefined
+      ? await startServer(asked.major, { settings: { shared_buffers: "512MB" } })
+      : undefined;
   try {
     const before = load();
     const { postgresVersion, figures } = await inDatabase(
