@@ -6,12 +6,12 @@ import { undoActions } from "../plan/reverse.ts";
 import { segment } from "../plan/segment.ts";
 import type { Lock, Plan, TransactionRule } from "../plan/step.ts";
 import { backwardAction, createsOf, forwardAction, locksOf, type Action } from "../run/action.ts";
-import { apply } from "../run/apply.ts";
 import { marker } from "../run/context.ts";
 import { DEFAULT_RUN_OPTIONS, type RunOptions } from "../run/options.ts";
 import { readLockBudget } from "../run/preflight.ts";
 import { undo } from "../run/undo.ts";
 import { meterLocks, type LockMeter, type MeasuredLock } from "./measure-locks.ts";
+import { applyThroughGates } from "./through-gates.ts";
 
 /** Where and how a plan is tried. */
 export interface ExpectLocksOptions extends RunOptions {
@@ -30,7 +30,7 @@ export interface MeasuredStep {
  * Applies a plan and takes it back, and throws when a step held other locks than it declares, or another number of them.
  *
  * Locks are read from `pg_locks` inside each step's own transaction. For a statement outside a transaction they are read while
- * it is made to wait, which needs a server: on PGlite such steps are not measured and not returned.
+ * it is made to wait, which needs a server: on PGlite such steps are not measured and not returned. Gates are confirmed.
  */
 export async function expectLocks(
   plan: Plan,
@@ -44,7 +44,7 @@ export async function expectLocks(
     const meter = meterLocks(inner, runSchema);
     const report =
       direction === "apply"
-        ? await apply(meter.executor, plan, options)
+        ? await applyThroughGates(meter.executor, plan, options)
         : await undo(meter.executor, plan, options);
     if (report.outcome !== (direction === "apply" ? "applied" : "undone"))
       throw failed(plan, [

@@ -5,10 +5,10 @@ import { UnderpinError } from "../errors.ts";
 import { toExecutor, type DatabaseLike } from "../executor/connect.ts";
 import type { Executor } from "../executor/executor.ts";
 import type { Plan } from "../plan/step.ts";
-import { apply } from "../run/apply.ts";
 import { DEFAULT_RUN_OPTIONS, type RunOptions } from "../run/options.ts";
 import type { Report } from "../run/report.ts";
 import { undo } from "../run/undo.ts";
+import { applyThroughGates } from "./through-gates.ts";
 
 /** Where and how a plan is tried. */
 export interface ExpectReversibleOptions extends RunOptions {
@@ -19,7 +19,7 @@ export interface ExpectReversibleOptions extends RunOptions {
 /**
  * Applies a plan, takes it back, and throws when the catalog is not what it was, or when the plan changed nothing at all.
  *
- * Equal means equal by name, definition, privilege and flag; see `compareCatalogs` for what is left out.
+ * Equal means equal by name, definition, privilege and flag; see `compareCatalogs` for what is left out. Gates are confirmed.
  */
 export async function expectReversible(
   plan: Plan,
@@ -28,7 +28,7 @@ export async function expectReversible(
   const db = toExecutor(on);
   const runSchema = options.runSchema ?? DEFAULT_RUN_OPTIONS.runSchema;
   const before = await look(db, runSchema);
-  mustEnd(plan, await apply(db, plan, options), "applied");
+  mustEnd(plan, await applyThroughGates(db, plan, options), "applied");
   const between = await look(db, runSchema);
   mustEnd(plan, await undo(db, plan, options), "undone");
   const after = await look(db, runSchema);
