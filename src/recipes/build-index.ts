@@ -16,13 +16,23 @@ export function buildStep(
   name: string,
   id: string,
 ): SqlStep {
+  return buildStepOf(createIndexSql(shape, table, name, "CONCURRENTLY"), table, name, id);
+}
+
+/** As {@link buildStep}, of a CREATE INDEX CONCURRENTLY that is there already. */
+export function buildStepOf(
+  create: string,
+  table: RelationName,
+  name: string,
+  id: string,
+): SqlStep {
   const drop = `DROP INDEX CONCURRENTLY IF EXISTS ${qualified(table.schema, name)}`;
   const lock = { schema: table.schema, name: table.name, mode: "shareUpdateExclusive" } as const;
   return {
     kind: "sql",
     id,
     title: `Build ${name} while reads and writes go on`,
-    sql: createIndexSql(shape, table, name, "CONCURRENTLY"),
+    sql: create,
     locks: [lock],
     transaction: "outside",
     probe: { sql: presentSql(table, name), repair: { sql: drop, then: "retry" } },
