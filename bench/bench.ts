@@ -13,12 +13,21 @@ export interface BenchContext {
 /** One bench: the figures it yields, the main one first. */
 export type Bench = (context: BenchContext) => Promise<readonly Figure[]>;
 
+/** What the module of a bench exports. */
+export interface BenchModule {
+  readonly bench: Bench;
+  /** What the server that is started for it is set to, besides what all have. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
 /** All benches by name. Each is loaded only when it runs. */
-export const BENCHES: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
+export const BENCHES: Readonly<Record<string, () => Promise<BenchModule>>> = {
   engine: () => import("./engine.ts"),
   facts: () => import("./facts.ts"),
   import: () => import("./import.ts"),
   maintain: () => import("./maintain.ts"),
+  partitions: () => import("./partitions.ts"),
+  partman: () => import("./partman.ts"),
   provision: () => import("./provision.ts"),
   rls: () => import("./rls.ts"),
 };

@@ -13,7 +13,7 @@ export interface Figure {
   readonly theirs: number | null;
   /** Of both. Less is better. */
   readonly unit: string;
-  /** `theirs / ours`: 2 is twice as good, 1 is equal. */
+  /** `theirs / ours`: 2 is twice as good, 1 is equal. Null beside a zero of ours. */
   readonly ratio: number | null;
   readonly target: Target | null;
   /** Null without a target. */
@@ -39,7 +39,7 @@ export interface FigureOptions {
 export function figure({ what, ours, theirs, unit = "ms", target }: FigureOptions): Figure {
   const mine = middle(ours);
   const other = theirs === undefined ? null : middle(theirs);
-  const ratio = other === null ? null : other / mine;
+  const ratio = other === null || mine === 0 ? null : other / mine;
   return {
     what,
     ours: mine,

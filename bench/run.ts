@@ -66,18 +66,16 @@ async function main(argv: readonly string[]): Promise<void> {
     process.exitCode = 2;
     return;
   }
+  const { bench, settings } = await asked.load();
   const started =
     asked.server === undefined
-      ? await startServer(asked.major, { settings: { shared_buffers: "512MB" } })
+      ? await startServer(asked.major, { settings: { shared_buffers: "512MB", ...settings } })
       : undefined;
   try {
     const before = load();
     const { postgresVersion, figures } = await inDatabase(
       asked.server ?? started?.url ?? "",
-      async (url, major) => {
-        const { bench } = await asked.load();
-        return bench({ url, major, say: (line) => console.error(line) });
-      },
+      (url, major) => bench({ url, major, say: (line) => console.error(line) }),
     );
     const report: BenchReport = {
       name: asked.name,
