@@ -101,14 +101,14 @@ export function syncBackfill({ new: columns }: Pick<SyncTrigger, "new">): {
 } {
   return {
     set: columns.map(({ name, value }) => `${ident(name)} = (${value})`).join(", "),
-    where: `ROW(${columns.map(({ name }) => `target.${ident(name)}`).join(", ")}) OPERATOR(pg_catalog.*<>) ROW(${columns.map(({ value, type }) => `(${value})::${type}`).join(", ")})`,
+    where: `pg_catalog.record_image_ne(ROW(${columns.map(({ name }) => `target.${ident(name)}`).join(", ")}), ROW(${columns.map(({ value, type }) => `(${value})::${type}`).join(", ")}))`,
   };
 }
 
 /**
  * The function of a sync, to be made or, when its columns change their names or its direction turns, made anew.
  *
- * What was written is told by the image of a value (`*<>`), not by its equality: json has none, 1.0 equals 1.00, and a citext
+ * What was written is told by the image of a value, not by its equality: json has none, 1.0 equals 1.00, and a citext
  * equals itself in capitals. A new value that is what the old ones yield, as a backfill writes it, is never turned back.
  */
 export function syncFunctionSql(sync: SyncTrigger, how: "CREATE" | "CREATE OR REPLACE"): string {
@@ -140,7 +140,7 @@ function oneWay(sync: SyncTrigger): string {
   const [from, way] =
     sync.direction === "up" ? ([sync.old, "up"] as const) : ([sync.new, "down"] as const);
   return `  IF TG_OP = 'UPDATE' THEN
-    IF ${rowOf("NEW", from)} OPERATOR(pg_catalog.*=) ${rowOf("OLD", from)} THEN
+    IF pg_catalog.record_image_eq(${rowOf("NEW", from)}, ${rowOf("OLD", from)}) THEN
       RETURN NEW;
     END IF;
   END IF;
@@ -159,21 +159,21 @@ function bothWays(sync: SyncTrigger): string {
       ? assignSql(sync, "down", "    ")
       : `    RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation', MESSAGE = ${literal(`one statement wrote ${listOf(sync.old)} and ${listOf(sync.new)} of ${sync.table.name}, and not alike`)}, HINT = 'Write one side only: the other follows.';`;
   return `  IF TG_OP = 'INSERT' THEN
-    old_written := ${rowOf("NEW", sync.old)} OPERATOR(pg_catalog.*<>) ${unwrittenOf(sync.old)};
-    new_written := ${rowOf("NEW", sync.new)} OPERATOR(pg_catalog.*<>) ${unwrittenOf(sync.new)};
+    old_written := pg_catalog.record_image_ne(${rowOf("NEW", sync.old)}, ${unwrittenOf(sync.old)});
+    new_written := pg_catalog.record_image_ne(${rowOf("NEW", sync.new)}, ${unwrittenOf(sync.new)});
     IF NOT old_written AND NOT new_written THEN
       ${leader}_written := true;
     END IF;
   ELSE
-    old_written := ${rowOf("NEW", sync.old)} OPERATOR(pg_catalog.*<>) ${rowOf("OLD", sync.old)};
-    new_written := ${rowOf("NEW", sync.new)} OPERATOR(pg_catalog.*<>) ${rowOf("OLD", sync.new)};
+    old_written := pg_catalog.record_image_ne(${rowOf("NEW", sync.old)}, ${rowOf("OLD", sync.old)});
+    new_written := pg_catalog.record_image_ne(${rowOf("NEW", sync.new)}, ${rowOf("OLD", sync.new)});
     IF NOT old_written AND NOT new_written THEN
       RETURN NEW;
     END IF;
   END IF;
   IF old_written OR TG_OP = 'UPDATE' THEN
 ${computeSql(sync, "up", "    ")}
-    IF ${rowOf("NEW", sync.new)} OPERATOR(pg_catalog.*=) ${yielded("up")} THEN
+    IF pg_catalog.record_image_eq(${rowOf("NEW", sync.new)}, ${yielded("up")}) THEN
       RETURN NEW;
     END IF;
   END IF;
@@ -182,7 +182,7 @@ ${assignSql(sync, "up", "    ")}
     RETURN NEW;
   END IF;
 ${computeSql(sync, "down", "  ")}
-  IF old_written AND ${rowOf("NEW", sync.old)} OPERATOR(pg_catalog.*<>) ${yielded("down")} THEN
+  IF old_written AND pg_catalog.record_image_ne(${rowOf("NEW", sync.old)}, ${yielded("down")}) THEN
 ${conflict}
   ELSE
 ${assignSql(sync, "down", "    ")}
