@@ -1,4 +1,4 @@
-import { functionPath, namedPath } from "../catalog/path.ts";
+import { namedPath } from "../catalog/path.ts";
 import type { AccessData, Lookup } from "../definition/access.ts";
 import { lookupFunction } from "../definition/lookup-function.ts";
 import { UnderpinError } from "../errors.ts";
@@ -7,11 +7,6 @@ import { pgFunction } from "../objects/pg-function.ts";
 import { ident, qualified } from "../sql/quote.ts";
 import { contextFunctionId } from "./context-functions.ts";
 import { asReader } from "./reader-ownership.ts";
-
-/** The ids that a lookup's function and its grants depend on. */
-export function lookupFunctionId(access: AccessData, lookup: Lookup): string {
-  return functionPath(access.schema, lookupFunction(lookup.name), "");
-}
 
 /**
  * The functions of the lookups, each an array of the ids that the user reaches.
