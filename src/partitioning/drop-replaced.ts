@@ -4,7 +4,7 @@ import type { Plan } from "../plan/step.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
 import { namesOf } from "./provision-names.ts";
 import { dropAsideSql } from "./reshape-sql.ts";
-import { reshapeNames } from "./reshape.ts";
+import { reshapeNames } from "./reshape-of.ts";
 
 /** What was replaced. */
 export interface DropReplacedOptions {

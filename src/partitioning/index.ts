@@ -54,5 +54,5 @@ export { validatePartitions, type ValidateOptions } from "./validate-partitions.
 export { where } from "./where.ts";
 export { dropReplaced, type DropReplacedOptions } from "./drop-replaced.ts";
 export { mergePartitions, type MergePartitionsOptions } from "./merge-partitions.ts";
-export type { ReshapeFacts } from "./reshape.ts";
+export type { ReshapeFacts } from "./reshape-of.ts";
 export { splitPartition, type SplitPartitionOptions } from "./split-partition.ts";

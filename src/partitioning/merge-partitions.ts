@@ -5,7 +5,8 @@ import { literal } from "../sql/quote.ts";
 import { shorten } from "../sql/shorten.ts";
 import { parseBound, type Bound } from "./bound.ts";
 import { namesOf } from "./provision-names.ts";
-import { replaceLeaves, type ReshapeFacts } from "./reshape.ts";
+import type { ReshapeFacts } from "./reshape-of.ts";
+import { replaceLeaves } from "./reshape.ts";
 import { edgeSql, leafOf, type BoundLeaf } from "./split-partition.ts";
 
 /** Which partitions become one. */

@@ -1,4 +1,6 @@
+import type { PolicyFact } from "../catalog/policies.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
+import { policySql } from "./policy-sql.ts";
 
 /** Leaves of one parent that are replaced by others, and the tables that keep both sides alike meanwhile. All are in one schema. */
 export interface Reshape {
@@ -13,6 +15,8 @@ export interface Reshape {
   /** Columns that can be written. */
   readonly columns: readonly string[];
   readonly key: readonly { readonly name: string; readonly type: string }[];
+  /** Those of the first of the old leaves, which the new ones get too. */
+  readonly policies: readonly PolicyFact[];
   readonly names: ReshapeNames;
 }
 
@@ -53,26 +57,33 @@ function lockSql({ schema, parent }: Reshape, leaves: readonly Leaf[], mode: str
   return `SELECT pg_catalog.set_config('lock_timeout', '400ms', true);\nLOCK TABLE ONLY ${tables.join(", ONLY ")} IN ${mode} MODE`;
 }
 
+/** Bounds are read up to the root, under ACCESS SHARE, unless the session has them still: so what is above is locked always. */
+export function lockAboveSql(schema: string, above: readonly string[]): string {
+  if (above.length === 0) return "";
+  return `LOCK TABLE ONLY ${above.map(pathIn(schema)).join(", ONLY ")} IN ACCESS SHARE MODE;\n`;
+}
+
 /**
  * Makes the new leaves, empty and aside, and begins to log the keys of rows that change in the old.
  *
  * The log holds keys alone: a trigger that changed the copy would, for a REPEATABLE READ writer, not see what is newer than its
  * snapshot (15 and 18).
  */
-export function prepareSql(reshape: Reshape): string {
-  const { schema, parent, partitionBy, make, key, names } = reshape;
+export function prepareSql(reshape: Reshape, above: readonly string[]): string {
+  const { schema, parent, partitionBy, make, key, policies, names } = reshape;
   const path = pathIn(schema);
   const columns = key.map(({ name, type }) => `${ident(name)} ${type}`).join(", ");
   const close = (name: string) =>
     `ALTER TABLE ${path(name)} ENABLE ROW LEVEL SECURITY;\nREVOKE ALL ON TABLE ${path(name)} FROM PUBLIC`;
   const of = (row: "OLD" | "NEW") => key.map(({ name }) => `${row}.${ident(name)}`).join(", ");
   return [
-    `CREATE TABLE ${path(names.aside)} (LIKE ${path(parent)}) PARTITION BY ${partitionBy}`,
+    `${lockAboveSql(schema, above)}CREATE TABLE ${path(names.aside)} (LIKE ${path(parent)}) PARTITION BY ${partitionBy}`,
     close(names.aside),
     ...reshape.new.flatMap(({ name, bound }) => [
       `SELECT ${path(make)}(${literal(path(parent))}::regclass, ${literal(name)}, ${literal(bound)}, '', true)`,
       `ALTER TABLE ${path(names.aside)} ATTACH PARTITION ${path(name)} ${bound}`,
       checkSql(reshape, name, path(parent), false),
+      ...policies.map((policy) => policySql(policy, path(name))),
     ]),
     `CREATE TABLE ${path(names.log)} (${columns})`,
     close(names.log),
@@ -221,7 +232,12 @@ END`)}`;
 }
 
 /** Puts the leaves `to` in the place of `from`; those go aside, and are kept like them. No row is looked at: a CHECK says what each holds. */
-export function swapSql(reshape: Reshape, from: readonly Leaf[], to: readonly Leaf[]): string {
+export function swapSql(
+  reshape: Reshape,
+  above: readonly string[],
+  from: readonly Leaf[],
+  to: readonly Leaf[],
+): string {
   const { schema, parent, names } = reshape;
   const path = pathIn(schema);
   const move = (leaves: readonly Leaf[], left: string, entered: string) => ({
@@ -232,7 +248,7 @@ export function swapSql(reshape: Reshape, from: readonly Leaf[], to: readonly Le
   });
   const [leaving, coming] = [move(from, parent, names.aside), move(to, names.aside, parent)];
   return [
-    lockSql(reshape, from, "ACCESS EXCLUSIVE"),
+    `${lockAboveSql(schema, above)}${lockSql(reshape, from, "ACCESS EXCLUSIVE")}`,
     catchUpSql(reshape, from, false),
     unwatchSql(reshape, from),
     ...leaving.out,

@@ -1,52 +1,18 @@
-import type { Facts } from "../catalog/read-facts.ts";
-import type { Scheme } from "../definition/scheme.ts";
-import { UnderpinError } from "../errors.ts";
 import { plan } from "../plan/plan.ts";
 import type { Lock, Plan, RowAccess, Step } from "../plan/step.ts";
-import { ident, qualified } from "../sql/quote.ts";
-import { shorten } from "../sql/shorten.ts";
-import { namesOf } from "./provision-names.ts";
+import { ident, literal, qualified } from "../sql/quote.ts";
 import { copiedSql, copySql, differenceSql } from "./reshape-copy.ts";
+import { reshapeOf, surroundingsOf, type OutgoingKey, type Replacement } from "./reshape-of.ts";
 import {
   catchUpSql,
   checkSql,
+  lockAboveSql,
   prepareSql,
   swapSql,
   unprepareSql,
   type Leaf,
   type Reshape,
-  type ReshapeNames,
 } from "./reshape-sql.ts";
-
-/** The facts that changing the shape of a partitioned table needs. */
-export type ReshapeFacts = Pick<Facts, "tables" | "columns" | "constraints" | "partitions">;
-
-/** Which leaves are replaced by which. */
-export interface Replacement {
-  readonly facts: ReshapeFacts;
-  readonly scheme: Scheme;
-  readonly parent: string;
-  readonly old: readonly [Leaf, ...Leaf[]];
-  readonly new: readonly [Leaf, ...Leaf[]];
-}
-
-interface OutgoingKey {
-  readonly name: string;
-  readonly definition: string;
-  readonly to: { readonly schema: string; readonly name: string };
-}
-
-/** The names of what is made beside a reshape; `first` is the first of the leaves that are replaced. */
-export function reshapeNames(first: string): ReshapeNames {
-  const name = (what: string) => shorten(`${first}_reshape_${what}`);
-  return {
-    aside: name("aside"),
-    log: name("log"),
-    work: name("work"),
-    sync: name("sync"),
-    check: "underpin_reshape_bound",
-  };
-}
 
 /**
  * Replaces leaves by others that take the same rows, while reads and writes go on, as steps that lose nothing on the way back either: after
@@ -54,12 +20,15 @@ export function reshapeNames(first: string): ReshapeNames {
  */
 export function replaceLeaves(name: string, replacement: Replacement): Plan {
   const reshape = reshapeOf(replacement);
+  const around = surroundingsOf(replacement);
   const { schema, names, parent } = reshape;
-  const keys = outgoingKeys(replacement);
+  const { keys, above, beside, indexes, oldIndexes } = around;
   const lock = (relation: string, mode: Lock["mode"]): Lock => ({ schema, name: relation, mode });
   const on = (leaves: readonly Leaf[], mode: Lock["mode"]) =>
     leaves.map((leaf) => lock(leaf.name, mode));
   const path = (relation: string) => qualified(schema, relation);
+  // The statements read bounds there and no rows.
+  const onAbove = above.map((name): Lock => ({ ...lock(name, "accessShare"), indexes: false }));
   const reads = (leaves: readonly Leaf[]) =>
     leaves.map((leaf): RowAccess => ({ schema, name: leaf.name, access: "read" }));
   const outside = (leaves: readonly Leaf[]) => ({
@@ -69,26 +38,36 @@ export function replaceLeaves(name: string, replacement: Replacement): Plan {
   });
   const nothing = { kind: "nothing" } as const;
   const notYet = { sql: "SELECT 'absent' AS state" };
+  const newIndexes = reshape.new.length * indexes;
   const swapped = (from: readonly Leaf[], to: readonly Leaf[]) => ({
-    sql: swapSql(reshape, from, to),
+    sql: swapSql(reshape, above, from, to),
     locks: [
+      ...onAbove,
       lock(parent, "accessExclusive"),
+      ...(beside === undefined ? [] : [lock(beside, "accessExclusive")]),
       lock(names.aside, "accessExclusive"),
       ...on([...from, ...to], "accessExclusive"),
       lock(names.log, "rowExclusive"),
       lock(names.work, "rowExclusive"),
-      ...keys.map(({ to: { schema, name } }): Lock => ({ schema, name, mode: "accessExclusive" })),
+      ...keys.map(({ to }): Lock => ({ ...to, mode: "accessExclusive" })),
     ],
+    // It creates none: these are the indexes of what is detached and attached, each a lock.
+    creates: indexes + oldIndexes + newIndexes,
     rows: reads(from),
   });
   const steps: readonly Step[] = [
+    isReferencedByNobody(reshape, above),
     {
       kind: "sql",
       id: "prepare",
       title: `Make ${reshape.new.map((leaf) => leaf.name).join(", ")} aside, and log what changes`,
-      sql: prepareSql(reshape),
-      locks: [lock(parent, "shareRowExclusive"), ...on(reshape.old, "shareRowExclusive")],
-      creates: 3 + reshape.new.length * 8,
+      sql: prepareSql(reshape, above),
+      locks: [
+        ...onAbove,
+        lock(parent, "shareRowExclusive"),
+        ...on(reshape.old, "shareRowExclusive"),
+      ],
+      creates: 3 + reshape.new.length + newIndexes,
       transaction: "commitAfter",
       undo: {
         kind: "statement",
@@ -98,6 +77,8 @@ export function replaceLeaves(name: string, replacement: Replacement): Plan {
           ...on([...reshape.old, ...reshape.new], "accessExclusive"),
           ...[names.aside, names.log, names.work].map((each) => lock(each, "accessExclusive")),
         ],
+        // The indexes that are dropped, each a lock.
+        creates: newIndexes,
         transaction: "inside",
       },
     },
@@ -120,7 +101,7 @@ export function replaceLeaves(name: string, replacement: Replacement): Plan {
       undo: nothing,
     },
     ...reshape.new.flatMap((leaf) => keys.flatMap((key) => keySteps(schema, leaf, key))),
-    ...reshape.old.flatMap((leaf) => checkSteps(reshape, leaf)),
+    ...reshape.old.flatMap((leaf) => checkSteps(reshape, leaf, onAbove)),
     {
       kind: "sql",
       id: "catch-up-again",
@@ -154,7 +135,7 @@ export function replaceLeaves(name: string, replacement: Replacement): Plan {
       id: "analyze",
       title: "Read the statistics of the new partitions",
       sql: reshape.new.map((leaf) => `ANALYZE ${path(leaf.name)}`).join(";\n"),
-      locks: on(reshape.new, "shareUpdateExclusive"),
+      locks: [...on(reshape.new, "shareUpdateExclusive"), ...on(reshape.new, "accessShare")],
       transaction: "commitAfter",
       undo: {
         kind: "statement",
@@ -168,17 +149,21 @@ export function replaceLeaves(name: string, replacement: Replacement): Plan {
 }
 
 /** What an old leaf holds, in a CHECK, so that it can come back without a look at its rows. */
-function checkSteps(reshape: Reshape, { name }: Leaf): readonly Step[] {
-  const { schema, names } = reshape;
+function checkSteps(reshape: Reshape, { name }: Leaf, onAbove: readonly Lock[]): readonly Step[] {
+  const { schema, parent, names } = reshape;
   const table = qualified(schema, name);
   const lock = (mode: Lock["mode"]): readonly Lock[] => [{ schema, name, mode }];
+  const onParent: Lock = { schema, name: parent, mode: "accessShare", indexes: false };
   return [
     {
       kind: "sql",
       id: `check/${name}`,
       title: `Say in a CHECK what ${name} holds, for the way back`,
-      sql: checkSql(reshape, name, null, true),
-      locks: lock("accessExclusive"),
+      sql: `${lockAboveSql(
+        schema,
+        [...onAbove, onParent].map((each) => each.name),
+      )}${checkSql(reshape, name, null, true)}`,
+      locks: [...onAbove, onParent, ...lock("accessExclusive")],
       transaction: "commitAfter",
       undo: {
         kind: "statement",
@@ -230,65 +215,19 @@ function keySteps(schema: string, leaf: Leaf, key: OutgoingKey): readonly Step[]
   ];
 }
 
-function reshapeOf({ facts, scheme, parent, ...leaves }: Replacement): Reshape {
-  const { schema, make, table: root } = namesOf(scheme);
-  const [first] = leaves.old;
-  const above = facts.partitions.find((each) => each.schema === schema && each.name === parent);
-  const ofLeaf = facts.columns.filter((c) => c.schema === schema && c.table === first.name);
-  const primary = facts.constraints.find(
-    (c) => c.schema === schema && c.table === first.name && c.kind === "primaryKey",
+/** A foreign key that came after the facts were read would fail the swap, if rows are referenced by then; else it would point to the old partition. */
+function isReferencedByNobody({ schema, parent, old }: Reshape, above: readonly string[]): Step {
+  const tables = [...above, parent, ...old.map(({ name }) => name)].map(
+    (name) => `${literal(qualified(schema, name))}::regclass`,
   );
-  if (above?.key == null || primary === undefined)
-    throw new UnderpinError({
-      code: "invalidInput",
-      message: `${qualified(schema, first.name)} has no primary key: without one its rows cannot be copied while they change`,
-      hint: "Add a primary key that holds the partition columns.",
-    });
-  const incoming = facts.constraints.find(
-    ({ references }) =>
-      references?.schema === schema && (references.name === root || references.name === parent),
-  );
-  if (incoming !== undefined)
-    throw new UnderpinError({
-      code: "invalidInput",
-      message: `${qualified(incoming.schema, incoming.table)} refers to the rows by ${incoming.name}: a partition whose rows are referenced cannot be detached (23503)`,
-      hint: "Drop that foreign key, change the partitions, and add it again with addForeignKey.",
-    });
-  const tableTaken = leaves.new.find(({ name }) =>
-    facts.tables.some((each) => each.schema === schema && each.name === name),
-  );
-  if (tableTaken !== undefined)
-    throw new UnderpinError({
-      code: "invalidInput",
-      message: `there is a table ${qualified(schema, tableTaken.name)} already`,
-      hint: "Give the new partition another name.",
-    });
   return {
-    schema,
-    parent,
-    partitionBy: above.key.definition,
-    make,
-    ...leaves,
-    columns: ofLeaf.filter(({ generated }) => generated === null).map(({ name }) => name),
-    key: primary.columns.map((name) => ({
-      name,
-      type: ofLeaf.find((column) => column.name === name)?.type ?? "text",
-    })),
-    names: reshapeNames(first.name),
+    kind: "check",
+    id: "is-referenced-by-nobody",
+    title: `No foreign key refers to ${old.map(({ name }) => name).join(", ")}`,
+    sql: `SELECT k.conrelid::regclass::text AS relation, k.conname::text AS "foreign key", 'refers to it: drop it and add it again with addForeignKey' AS reason
+FROM pg_catalog.pg_constraint AS k WHERE k.contype = 'f' AND k.confrelid IN (${tables.join(", ")})`,
+    expect: "noRows",
+    transaction: "commitAfter",
+    undo: { kind: "nothing" },
   };
-}
-
-function outgoingKeys({ facts, scheme, parent }: Replacement): readonly OutgoingKey[] {
-  const { schema } = namesOf(scheme);
-  return facts.constraints.flatMap((c) =>
-    c.schema === schema && c.table === parent && c.references !== null
-      ? [
-          {
-            name: c.name,
-            definition: c.definition.replace(/ NOT VALID$/, ""),
-            to: { schema: c.references.schema, name: c.references.name },
-          },
-        ]
-      : [],
-  );
 }

@@ -7,7 +7,8 @@ import { shorten } from "../sql/shorten.ts";
 import { parseBound, type Edge } from "./bound.ts";
 import { namesOf } from "./provision-names.ts";
 import type { Leaf } from "./reshape-sql.ts";
-import { replaceLeaves, type ReshapeFacts } from "./reshape.ts";
+import type { ReshapeFacts } from "./reshape-of.ts";
+import { replaceLeaves } from "./reshape.ts";
 
 /** Which partition to split, and where. */
 export interface SplitPartitionOptions {

@@ -137,4 +137,33 @@ onEngines("Partitions under traffic", (engine) => {
       mergePartitions({ facts: known, scheme: nested, partitions: [JANUARY, JANUARY] as never }),
     ).toThrow(/two or more partitions/);
   });
+
+  describe("whose rows other tables refer to", () => {
+    const refer = (to: string) =>
+      db().query(`DROP SCHEMA IF EXISTS elsewhere CASCADE; CREATE SCHEMA elsewhere;
+        CREATE TABLE elsewhere.notes (p text, s text, at timestamptz, id uuid,
+          CONSTRAINT note_of FOREIGN KEY (p, s, at, id) REFERENCES ${schema}."${to}");
+        INSERT INTO elsewhere.notes SELECT program_id, site_id, created_at, reading_id FROM ${schema}."${to}" WHERE value = 1`);
+
+    it.each(["readings", JANUARY])("are left alone, with a remedy: by %s", async (to) => {
+      await refer(to);
+      const known = await readFacts(engine.db(), { schemas: [NAME, "elsewhere"] });
+      expect(() =>
+        splitPartition({ facts: known, scheme: nested, partition: JANUARY, at: ["2026-01-11"] }),
+      ).toThrow(/"elsewhere"\."notes" refers to the rows by note_of/);
+      await db().query("DROP SCHEMA elsewhere CASCADE");
+    });
+
+    it("are left alone where the key is in a schema that nobody read, or came later", async () => {
+      const plan = await split();
+      const before = canonical(await facts());
+      await refer("readings");
+      const report = await apply(engine.db(), plan);
+      expect(report).toMatchObject({ outcome: "failed", failure: { code: "checkFailed" } });
+      expect(report.failure?.message).toMatch(/note_of.*addForeignKey/);
+      expect(await rows()).toBe("1,2,3,4");
+      await db().query("DROP SCHEMA elsewhere CASCADE");
+      expect(compareCatalogs(before, canonical(await facts()))).toEqual([]);
+    });
+  });
 });

@@ -1,0 +1,45 @@
+import { mergePartitions } from "../../src/partitioning/merge-partitions.ts";
+import { splitPartition } from "../../src/partitioning/split-partition.ts";
+import { contract } from "./contract.ts";
+import { leafOf, monthlyOf, visitsSql, visitSql } from "./partitions-fixture.ts";
+
+contract({
+  name: "splitPartition",
+  setup: visitsSql,
+  plan: (names, facts) =>
+    splitPartition({
+      facts,
+      scheme: monthlyOf(names),
+      partition: leafOf(names, "01"),
+      at: ["2026-01-11 00:00:00+00", "2026-01-21 00:00:00+00"],
+    }),
+  insert: visitSql,
+  rows: true,
+});
+
+contract({
+  name: "mergePartitions",
+  setup: visitsSql,
+  plan: (names, facts) =>
+    mergePartitions({
+      facts,
+      scheme: monthlyOf(names),
+      partitions: [leafOf(names, "01"), leafOf(names, "02")],
+    }),
+  insert: visitSql,
+  rows: true,
+});
+
+contract({
+  name: "splitPartition beside a default partition",
+  setup: (names) => visitsSql(names, true),
+  plan: (names, facts) =>
+    splitPartition({
+      facts,
+      scheme: monthlyOf(names, "1 month", true),
+      partition: leafOf(names, "01"),
+      at: ["2026-01-11 00:00:00+00"],
+    }),
+  insert: visitSql,
+  rows: true,
+});
