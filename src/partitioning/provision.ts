@@ -6,7 +6,7 @@ import type { RunOptions } from "../run/options.ts";
 import type { Report } from "../run/report.ts";
 import type { SchemeValues } from "./partition-types.ts";
 import { planProvision } from "./plan-provision.ts";
-import { readSurvey, type ProvisionWindow } from "./survey.ts";
+import { readSurveys, type ProvisionWindow } from "./survey.ts";
 
 /** For which interval partitions are made, and how the plan is run. */
 export interface ProvisionOptions extends ProvisionWindow, RunOptions {
@@ -60,8 +60,11 @@ export async function provision<S extends Scheme>(
   const executor = toExecutor(db);
   let report: Report | undefined;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const surveys = [];
-    for (const each of all) surveys.push(await readSurvey(executor, scheme, each, window));
+    const surveys = await readSurveys(
+      executor,
+      scheme,
+      all.map((each) => [each, window]),
+    );
     const plan = planProvision(scheme, surveys, attempt === 1 ? undefined : attempt);
     if (plan.steps.length === 0) return report ?? nothingToDo(plan.name, hashPlan(plan));
     report = await apply(db, plan, run);

@@ -3,7 +3,7 @@ import type { Executor } from "../../src/executor/executor.ts";
 import { partitionBy, range } from "../../src/partitioning/partition-by.ts";
 import { planProvision } from "../../src/partitioning/plan-provision.ts";
 import { provision } from "../../src/partitioning/provision.ts";
-import { readSurvey } from "../../src/partitioning/survey.ts";
+import { readSurvey, readSurveys } from "../../src/partitioning/survey.ts";
 import { undo } from "../../src/run/undo.ts";
 import { expectLocks } from "../../src/testing/expect-locks.ts";
 import { expectReversible } from "../../src/testing/expect-reversible.ts";
@@ -132,6 +132,40 @@ onEngines("provision", (engine) => {
     await expect(
       readSurvey(db, nested, { programId: "p", siteId: "s" }, { until: at("9999-01-01") }),
     ).rejects.toMatchObject({ message: expect.stringContaining("more than 5000") as string });
+  });
+
+  it("asks for many sets of values at once, in their order, and names the one that is refused", async () => {
+    const sites = Array.from({ length: 60 }, (_, n) => ({ programId: "many", siteId: `s${n}` }));
+    const surveys = await readSurveys(
+      db,
+      nested,
+      sites.map((site) => [site, YEAR]),
+    );
+    expect(surveys.map(({ values }) => values["p_site_id"])).toEqual(
+      sites.map(({ siteId }) => siteId),
+    );
+    expect(surveys.map(({ partitions }) => partitions.length)).toEqual(Array(60).fill(14));
+    expect(surveys[59]).toEqual(
+      await readSurvey(db, nested, { programId: "many", siteId: "s59" }, YEAR),
+    );
+    expect(await readSurveys(db, nested, [])).toEqual([]);
+    await expect(
+      readSurveys(db, nested, [
+        [{ programId: "good", siteId: "s" }],
+        [{ programId: "bad", siteId: "s" }, { until: 12 }],
+      ]),
+    ).rejects.toMatchObject({
+      code: "invalidInput",
+      message: expect.stringContaining(`for {"program_id":"bad","site_id":"s"}`) as string,
+    });
+  });
+
+  it("knows the tables that point to the partitioned one", async () => {
+    await db.query(`CREATE TABLE ${schema}.notes (program_id text, site_id text, created_at timestamptz, reading_id uuid,
+      FOREIGN KEY (program_id, site_id, created_at, reading_id) REFERENCES ${schema}.readings)`);
+    const { related } = await readSurvey(db, nested, { programId: "p1", siteId: "related" });
+    await db.query(`DROP TABLE ${schema}.notes`);
+    expect(related.map(({ name }) => name).sort()).toEqual(["notes", "programs"]);
   });
 
   it("refuses a scheme that its table is not cut by, and makes nothing", async () => {

@@ -1,15 +1,10 @@
 import type { RelationName, Step } from "../../plan/step.ts";
 import { ident, literal, qualified } from "../../sql/quote.ts";
 import { shorten } from "../../sql/shorten.ts";
+import type { MissingIndex } from "../missing-indexes.ts";
 import { LEAVES_PER_COMMIT } from "../provision-body.ts";
 import { markOf } from "./mark.ts";
-import {
-  closesPartitions,
-  nameOf,
-  type MaintenanceState,
-  type Member,
-  type MissingIndex,
-} from "./read-state.ts";
+import { closesPartitions, nameOf, type MaintenanceState, type Member } from "./read-state.ts";
 
 /**
  * Closes the partitions that somebody opened: row security enabled and forced as the root's policies need it, and no privilege of
@@ -97,7 +92,8 @@ export function indexSteps(state: MaintenanceState): readonly Step[] {
 function oneIndex(child: Member, parent: Member, missing: MissingIndex): readonly Step[] {
   const { index, unique, using, constraint, own } = missing;
   const tail = index.startsWith(`${parent.name}_`) ? index.slice(parent.name.length + 1) : index;
-  const name = shorten(`${child.name}_${tail}`);
+  const same = constraint === null ? own.find((each) => each.same)?.name : undefined;
+  const name = same ?? shorten(`${child.name}_${tail}`);
   const there = own.find((each) => each.name === name);
   const id = `index/${child.schema}.${child.name}/${index}`;
   const made = qualified(child.schema, name);

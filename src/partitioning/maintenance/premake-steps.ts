@@ -5,7 +5,7 @@ import type { Queryable } from "../../executor/executor.ts";
 import type { Step } from "../../plan/step.ts";
 import { planProvision } from "../plan-provision.ts";
 import { namesOf } from "../provision-names.ts";
-import { readSurvey, type Survey } from "../survey.ts";
+import { readSurveys, type Survey } from "../survey.ts";
 import type { Lacking } from "./premake.ts";
 
 /** What is missing of one set of values, as the functions of its scheme say. */
@@ -22,19 +22,25 @@ export async function readPremakes(
 ): Promise<readonly Premake[]> {
   const columns = Object.entries<PgColumn>(getTableColumns(scheme.table));
   const lists = scheme.dimensions.filter(({ strategy }) => strategy === "list");
-  const premakes: Premake[] = [];
-  for (const { values, parent, window } of lacking) {
-    const byKey = lists.map(({ column }, at): [string, unknown] => {
-      const [key, drizzle] = columns.find(([, { name }]) => name === column) ?? [column, undefined];
-      const value = values[at] ?? "";
-      return [key, drizzle === undefined ? value : drizzle.mapFromDriverValue(value)];
-    });
-    premakes.push({
-      parent,
-      survey: await readSurvey(db, scheme, Object.fromEntries(byKey), window),
-    });
-  }
-  return premakes;
+  const surveys = await readSurveys(
+    db,
+    scheme,
+    lacking.map(({ values, window }) => {
+      const byKey = lists.map(({ column }, at): [string, unknown] => {
+        const [key, drizzle] = columns.find(([, { name }]) => name === column) ?? [
+          column,
+          undefined,
+        ];
+        const value = values[at] ?? "";
+        return [key, drizzle === undefined ? value : drizzle.mapFromDriverValue(value)];
+      });
+      return [Object.fromEntries(byKey), window];
+    }),
+  );
+  return lacking.flatMap(({ parent }, at): readonly Premake[] => {
+    const survey = surveys[at];
+    return survey === undefined ? [] : [{ parent, survey }];
+  });
 }
 
 /** The steps of the scheme's provision function for what is missing, in small transactions. */

@@ -2,6 +2,7 @@ import { getTableConfig } from "drizzle-orm/pg-core";
 import type { Scheme } from "../../definition/scheme.ts";
 import type { Queryable } from "../../executor/executor.ts";
 import { literal, qualified } from "../../sql/quote.ts";
+import { MISSING_INDEXES, type MissingIndex } from "../missing-indexes.ts";
 import { readTreeWith, type Partition } from "../read-tree.ts";
 import { cadencesOf, calendarSql, rangeLevelOf, type Calendar } from "./calendar.ts";
 import { leftoversSql, type DrainLeftover } from "./drain-leftovers.ts";
@@ -34,20 +35,6 @@ export interface Detached {
   readonly below: readonly { readonly schema: string; readonly name: string }[];
   /** Its grace period is over. */
   readonly due: boolean;
-}
-
-/** An index of a parent that one of its partitions lacks. */
-export interface MissingIndex {
-  readonly parent: number;
-  readonly child: number;
-  readonly index: string;
-  readonly unique: boolean;
-  /** From `USING` on. */
-  readonly using: string;
-  /** The kind of constraint that the parent's index is for; null where it is for none. */
-  readonly constraint: "p" | "u" | null;
-  /** Indexes of the child that belong to none of its parent. */
-  readonly own: readonly { readonly name: string; readonly valid: boolean }[];
 }
 
 /** All that the maintenance of one scheme is planned from, read in one statement. */
@@ -147,24 +134,6 @@ const COLUMNS = `,
       select coalesce(pg_catalog.json_agg(distinct coalesce(r.rolname, '')), '[]'::json)
       from pg_catalog.aclexplode(c.relacl) as a left join pg_catalog.pg_roles as r on r.oid = a.grantee
       where a.grantee <> c.relowner) end as grantees`;
-
-// A parent's index is valid only while every partition has its own (15 to 18): the others need no look.
-const MISSING_INDEXES = `select t.parent::bigint as parent, t.oid::bigint as child, ic.relname as index, pi.indisunique as unique,
-    pg_catalog.substring(pg_catalog.pg_get_indexdef(pi.indexrelid), pg_catalog.length(pg_catalog.format('CREATE %sINDEX %I ON ONLY %I.%I ',
-      case when pi.indisunique then 'UNIQUE ' else '' end, ic.relname, n.nspname, pc.relname)) + 1) as using,
-    (select k.contype from pg_catalog.pg_constraint as k where k.conindid = pi.indexrelid and k.contype in ('p', 'u')) as constraint,
-    coalesce((select pg_catalog.json_agg(pg_catalog.json_build_object('name', oc.relname, 'valid', oi.indisvalid))
-      from pg_catalog.pg_index as oi join pg_catalog.pg_class as oc on oc.oid = oi.indexrelid
-      where oi.indrelid = t.oid and not oc.relispartition), '[]'::json) as own
-  from tree as t
-  join pg_catalog.pg_index as pi on pi.indrelid = t.parent and not pi.indisvalid and pi.indislive
-  join pg_catalog.pg_class as ic on ic.oid = pi.indexrelid
-  join pg_catalog.pg_class as pc on pc.oid = pi.indrelid
-  join pg_catalog.pg_namespace as n on n.oid = pc.relnamespace
-  where not t.pending and not exists (
-    select from pg_catalog.pg_inherits as h join pg_catalog.pg_index as ci on ci.indexrelid = h.inhrelid
-    where h.inhparent = pi.indexrelid and ci.indrelid = t.oid)
-  order by t.level, ic.relname, t.oid`;
 
 function detachedSql(scheme: Scheme, moment: string, graceDays: number): string {
   const mark = markOf(scheme);

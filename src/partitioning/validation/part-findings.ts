@@ -3,7 +3,8 @@ import { namedPath, partPath } from "../../catalog/path.ts";
 import { ident, qualified } from "../../sql/quote.ts";
 import { shorten } from "../../sql/shorten.ts";
 import { stateFindings, type RootState } from "../state-findings.ts";
-import type { LackingIndex, ValidatedMember, ValidationReading } from "./read-validation.ts";
+import type { MissingIndex } from "../missing-indexes.ts";
+import type { ValidatedMember, ValidationReading } from "./read-validation.ts";
 
 /** What of single partitions differs from the root, and tables that may have been partitions. */
 export function partFindings(reading: ValidationReading): readonly Finding[] {
@@ -16,7 +17,13 @@ export function partFindings(reading: ValidationReading): readonly Finding[] {
       ...constraintFindings(member),
     ]),
     ...optionFindings(root, partitions),
-    ...reading.lackingIndexes.map(lackingIndex),
+    ...reading.missingIndexes.flatMap((missing) => {
+      const child = byOid.get(missing.child);
+      const parent = byOid.get(missing.parent);
+      return child === undefined || parent === undefined
+        ? []
+        : [missingIndex(child, parent, missing)];
+    }),
     ...reading.lackingKeys.map(
       ({ schema, name, constraint }): Finding => ({
         check: "partition-constraint",
@@ -110,21 +117,25 @@ function optionFindings(
   });
 }
 
-function lackingIndex(lack: LackingIndex): Finding {
-  const { schema, name, leaf, parentIndex, parentSchema, unique, constraint, using, same } = lack;
+function missingIndex(
+  { schema, name, isLeaf }: ValidatedMember,
+  parent: ValidatedMember,
+  { index, unique, constraint, using, own }: MissingIndex,
+): Finding {
   const relation = qualified(schema, name);
-  const attach = (index: string) =>
-    `ALTER INDEX ${qualified(parentSchema, parentIndex)} ATTACH PARTITION ${qualified(schema, index)}`;
+  const same = own.find((each) => each.same)?.name;
+  const attach = (child: string) =>
+    `ALTER INDEX ${qualified(parent.schema, index)} ATTACH PARTITION ${qualified(schema, child)}`;
   // A name of its own for every pair of table and index, whatever is cut off.
-  const made = shorten(`${name}_${parentIndex}`);
-  const create = `CREATE ${unique ? "UNIQUE " : ""}INDEX ${leaf ? "CONCURRENTLY " : ""}${ident(made)} ON ${leaf ? "" : "ONLY "}${relation} ${using}`;
+  const made = shorten(`${name}_${index}`);
+  const create = `CREATE ${unique ? "UNIQUE " : ""}INDEX ${isLeaf ? "CONCURRENTLY " : ""}${ident(made)} ON ${isLeaf ? "" : "ONLY "}${relation} ${using}`;
   const steps =
     constraint === null
       ? [create, attach(made)]
-      : leaf
+      : isLeaf
         ? [
             create,
-            `ALTER TABLE ${relation} ADD CONSTRAINT ${ident(made)} ${constraint} USING INDEX ${ident(made)}`,
+            `ALTER TABLE ${relation} ADD CONSTRAINT ${ident(made)} ${constraint === "p" ? "PRIMARY KEY" : "UNIQUE"} USING INDEX ${ident(made)}`,
             attach(made),
           ]
         : null;
@@ -133,9 +144,9 @@ function lackingIndex(lack: LackingIndex): Finding {
     severity: "error",
     object: namedPath("table", schema, name),
     message:
-      same === null
-        ? `it lacks the index ${parentIndex} of its parent, which is invalid until then`
-        : `its index ${same} is not attached to ${parentIndex} of its parent, which is invalid until then`,
-    repair: same === null || constraint !== null ? (steps?.join(";\n") ?? null) : attach(same),
+      same === undefined
+        ? `it lacks the index ${index} of its parent, which is invalid until then`
+        : `its index ${same} is not attached to ${index} of its parent, which is invalid until then`,
+    repair: same === undefined || constraint !== null ? (steps?.join(";\n") ?? null) : attach(same),
   };
 }

@@ -4,6 +4,7 @@ import type { Queryable } from "../../executor/executor.ts";
 import type { RelationName } from "../../plan/step.ts";
 import { literal } from "../../sql/quote.ts";
 import { markOf } from "../maintenance/mark.ts";
+import { MISSING_INDEXES, type MissingIndex } from "../missing-indexes.ts";
 import { readTreeWith, type Partition, type PartitionTree } from "../read-tree.ts";
 import type { PartitionState } from "../state-findings.ts";
 
@@ -22,19 +23,6 @@ export type ValidatedMember = Partition &
     readonly pages: number;
   };
 
-/** An index of a parent that one of its partitions lacks. */
-export interface LackingIndex extends RelationName {
-  readonly leaf: boolean;
-  readonly parentIndex: string;
-  readonly parentSchema: string;
-  readonly unique: boolean;
-  readonly constraint: string | null;
-  /** From `USING` on. */
-  readonly using: string;
-  /** An index of its own that is the same and only has to be attached. */
-  readonly same: string | null;
-}
-
 /** A foreign key of a parent that one of its partitions lacks. */
 export interface LackingKey extends RelationName {
   readonly constraint: string;
@@ -52,7 +40,7 @@ export interface ValidationReading {
   readonly tree: PartitionTree;
   readonly root: ValidatedMember;
   readonly partitions: readonly ValidatedMember[];
-  readonly lackingIndexes: readonly LackingIndex[];
+  readonly missingIndexes: readonly MissingIndex[];
   readonly lackingKeys: readonly LackingKey[];
   readonly strays: readonly Stray[];
   /** Whether rows of the table are under row security, as it is declared. */
@@ -64,14 +52,14 @@ export async function readValidation(db: Queryable, scheme: Scheme): Promise<Val
   const { beside, root, partitions, now, versionNum } = await readTreeWith<
     Omit<ValidatedMember, keyof Partition>,
     {
-      readonly lackingIndexes: readonly LackingIndex[];
+      readonly missingIndexes: readonly MissingIndex[];
       readonly lackingKeys: readonly LackingKey[];
       readonly strays: readonly Stray[];
     }
   >(db, scheme, {
     columns: COLUMNS,
     joins: JOINS,
-    beside: { lackingIndexes: LACKING_INDEXES, lackingKeys: LACKING_KEYS, strays: strays(scheme) },
+    beside: { missingIndexes: MISSING_INDEXES, lackingKeys: LACKING_KEYS, strays: strays(scheme) },
   });
   const { enableRLS, policies } = getTableConfig(scheme.table);
   const closed = enableRLS || policies.length > 0;
@@ -105,10 +93,10 @@ const JOINS = `left join lateral (
   ) as policy on policy.polrelid = t.oid
   left join (
     select tg.tgrelid, pg_catalog.json_agg(pg_catalog.json_build_object('name', tg.tgname, 'enabled', ${STATE})) as list
-    from tree as m join pg_catalog.pg_trigger as tg on tg.tgrelid = m.oid and not tg.tgisinternal and tg.tgtype & 1 = 1
-    where m.level = 0 or exists (
-      select from pg_catalog.pg_trigger as up where up.tgrelid = (select top.oid from tree as top where top.level = 0)
-        and up.tgname = tg.tgname and not up.tgisinternal and up.tgenabled <> tg.tgenabled)
+    from (select top.oid from tree as top where top.level = 0) as root
+    join pg_catalog.pg_trigger as up on up.tgrelid = root.oid and not up.tgisinternal
+    join pg_catalog.pg_trigger as tg on tg.tgname = up.tgname and not tg.tgisinternal and tg.tgtype & 1 = 1
+      and (tg.tgrelid = root.oid or tg.tgenabled <> up.tgenabled and tg.tgrelid in (select m.oid from tree as m))
     group by tg.tgrelid
   ) as fires on fires.tgrelid = t.oid
   left join (
@@ -131,45 +119,16 @@ const JOINS = `left join lateral (
     where m.level > 0 and (k.contype = 'c' and k.coninhcount = 0 or not k.convalidated) group by k.conrelid
   ) as kept on kept.conrelid = t.oid`;
 
-/** What follows `ON table` in the definition of an index: without the names, equal indexes have equal texts. */
-const usingOf = (index: string, unique: string, relation: string, schema: string, only: string) =>
-  `pg_catalog.substring(pg_catalog.pg_get_indexdef(${index}.oid), pg_catalog.length(pg_catalog.format('CREATE %sINDEX %I ON %s%I.%I ',
-      case when ${unique} then 'UNIQUE ' else '' end, ${index}.relname, ${only}, ${schema}.nspname, ${relation}.relname)) + 1)`;
-
-const PARENT_USING = usingOf("pi", "px.indisunique", "pc", "pn", "'ONLY '");
-const OWN_USING = usingOf(
-  "oi",
-  "ox.indisunique",
-  "c",
-  "n",
-  "case when c.relkind = 'p' then 'ONLY ' else '' end",
-);
-
-const LACKING_INDEXES = `select n.nspname as schema, c.relname as name, c.relkind <> 'p' as leaf, pi.relname as "parentIndex",
-    pn.nspname as "parentSchema", px.indisunique as unique, ${PARENT_USING} as using,
-    (select case k.contype when 'p' then 'PRIMARY KEY' when 'u' then 'UNIQUE' end from pg_catalog.pg_constraint as k
-     where k.conindid = px.indexrelid and k.conrelid = px.indrelid and k.contype in ('p', 'u')) as constraint,
-    (select oi.relname from pg_catalog.pg_index as ox join pg_catalog.pg_class as oi on oi.oid = ox.indexrelid
-     where ox.indrelid = c.oid and ox.indisvalid and not oi.relispartition and ox.indisunique = px.indisunique
-       and ${OWN_USING} = ${PARENT_USING} order by oi.relname limit 1) as same
-  from tree as t
-  join pg_catalog.pg_class as c on c.oid = t.oid join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-  join pg_catalog.pg_index as px on px.indrelid = t.parent
-  join pg_catalog.pg_class as pi on pi.oid = px.indexrelid
-  join pg_catalog.pg_class as pc on pc.oid = t.parent join pg_catalog.pg_namespace as pn on pn.oid = pc.relnamespace
-  where not t.pending and not exists (
-    select from pg_catalog.pg_inherits as h join pg_catalog.pg_index as x on x.indexrelid = h.inhrelid
-    where h.inhparent = px.indexrelid and x.indrelid = t.oid)
-  order by t.level, n.nspname, c.relname, pi.relname`;
-
+// Each key of a parent once, by its index: the constraints of thousands of partitions are a hundred thousand rows.
 const LACKING_KEYS = `select n.nspname as schema, c.relname as name, k.conname as constraint
-  from tree as t
+  from (select distinct m.parent from tree as m where m.parent is not null) as p
+  cross join lateral (select f.oid, f.conname,
+      array(select x.conrelid from pg_catalog.pg_constraint as x where x.conparentid = f.oid) as kept
+    from pg_catalog.pg_constraint as f where f.conrelid = p.parent and f.contype = 'f'
+      and not exists (select from pg_catalog.pg_constraint as up where up.oid = f.conparentid and up.conrelid = f.conrelid)
+      and f.confrelid not in (select own.oid from tree as own) offset 0) as k
+  join tree as t on t.parent = p.parent and not t.pending and t.oid <> all (k.kept)
   join pg_catalog.pg_class as c on c.oid = t.oid join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-  join pg_catalog.pg_constraint as k on k.conrelid = t.parent and k.contype = 'f'
-    and not exists (select from tree as own where own.oid = k.confrelid)
-  where not t.pending and not exists (
-    select from pg_catalog.pg_constraint as x where x.conparentid = k.oid and x.conrelid = t.oid)
-    and not exists (select from pg_catalog.pg_constraint as up where up.oid = k.conparentid and up.conrelid = k.conrelid)
   order by t.level, n.nspname, c.relname, k.conname`;
 
 /** Tables with the columns of the root and a name that begins as those of its partitions, without what maintenance has marked to leave. */
