@@ -74,7 +74,7 @@ export async function advise(
   const { minRows = 10_000_000, queries: given = [] } = options;
   const statistics = await readStatistics(executor, scheme);
   const planning = await measurePlanning(executor, scheme, statistics.indexes);
-  const queries = await readQueries(executor, scheme, statistics, given);
+  const { queries, hidden } = await readQueries(executor, scheme, statistics, given);
   const rowsPerYear = options.rowsPerYear ?? statistics.spread?.rowsPerYear ?? 0;
   const { maxLocksPerTransaction, connections } = statistics;
   const lockTable = maxLocksPerTransaction * connections;
@@ -103,6 +103,7 @@ export async function advise(
       locks,
       lockTable,
       needed: locksPerTransactionNeeded,
+      hidden,
     }),
   };
 }
@@ -112,7 +113,7 @@ function findingsOf(
   own: Candidate,
   statistics: TableStatistics,
   queries: readonly AdvisedQuery[],
-  { locks, lockTable, needed }: { locks: number; lockTable: number; needed: number },
+  { locks, lockTable, needed, hidden }: Record<"locks" | "lockTable" | "needed" | "hidden", number>,
 ): Findings {
   const { schema, table } = namesOf(scheme);
   const object = namedPath("table", schema, table);
@@ -134,6 +135,15 @@ function findingsOf(
                 ? `ANALYZE ONLY ${name}`
                 : null
               : `ANALYZE ${name}`,
+          ),
+        ]),
+    ...(hidden === 0
+      ? []
+      : [
+          say(
+            "statements-hidden",
+            `${hidden} of the statements that pg_stat_statements counted are of other users, and who asks may not read them: what they leave out is not known`,
+            "GRANT pg_read_all_stats TO CURRENT_USER",
           ),
         ]),
     ...own.faults.map((fault) => say("partition-advice", fault)),

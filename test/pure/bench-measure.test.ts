@@ -35,6 +35,7 @@ it("says how many times better ours is, and whether the target is met", () => {
   expect(absolute(1000)).toMatchObject({ theirs: null, ratio: null, met: true });
   expect(absolute(1001)).toMatchObject({ met: false });
   expect(figure({ what: "x", ours: 1 })).toMatchObject({ target: null, met: null });
+  expect(figure({ what: "x", ours: 0, theirs: 7 }).ratio).toBeNull();
 });
 
 it("prints a table, and a line for each target that is missed", () => {

@@ -6,7 +6,7 @@ import { isBound, leadingKeys } from "../leading-keys.ts";
 import { partitionTree } from "../partition-tree.ts";
 import { boundingOf, scansOf, type Bounding } from "../plan-conditions.ts";
 import { namesOf } from "../provision-names.ts";
-import type { TableStatistics } from "./read-statistics.ts";
+import { OWN_STATEMENT, type TableStatistics } from "./read-statistics.ts";
 
 /** A query of an application, with what of the scheme it names. */
 export interface AdvisedQuery {
@@ -34,27 +34,35 @@ const LOCK_SHARE = 1 / 4;
 /** At most so many of the statements that the server counted are looked at, those with most calls first. */
 const MOST_STATEMENTS = 50;
 
+/** What was found of the queries of an application. */
+export interface ReadQueries {
+  readonly queries: readonly AdvisedQuery[];
+  /** How many statements the server counted whose words only others may read. */
+  readonly hidden: number;
+}
+
 /** Which of the given queries and of those that `pg_stat_statements` has counted prune by a scheme. */
 export async function readQueries(
   db: Executor,
   scheme: Scheme,
   statistics: TableStatistics,
   given: readonly GivenQuery[],
-): Promise<readonly AdvisedQuery[]> {
-  const counted = await countedStatements(db, scheme);
-  const all = [
+): Promise<ReadQueries> {
+  const { counted, hidden } = await countedStatements(db, scheme);
+  const all: readonly Asked[] = [
     ...given.map((query) => ({
       query: typeof query === "string" ? query : query.toSQL().sql,
       calls: 1,
+      isCounted: false,
     })),
-    ...counted,
+    ...counted.map((each) => ({ ...each, isCounted: true })),
   ];
-  const found: AdvisedQuery[] = [];
+  const queries: AdvisedQuery[] = [];
   for (const each of all) {
     const advised = await adviseQuery(db, scheme, statistics, each);
-    if (advised !== null) found.push(advised);
+    if (advised !== null) queries.push(advised);
   }
-  return found;
+  return { queries, hidden };
 }
 
 interface Counted {
@@ -62,23 +70,40 @@ interface Counted {
   readonly calls: number;
 }
 
-async function countedStatements(db: Executor, scheme: Scheme): Promise<readonly Counted[]> {
+interface Asked extends Counted {
+  readonly isCounted: boolean;
+}
+
+/** What the server shows of the statement of another user, to who is not in `pg_read_all_stats`. */
+const HIDDEN = "<insufficient privilege>";
+
+async function countedStatements(
+  db: Executor,
+  scheme: Scheme,
+): Promise<{ readonly counted: readonly Counted[]; readonly hidden: number }> {
   const [extension] = await db.query<{ schema: string }>(
     `SELECT n.nspname AS schema FROM pg_catalog.pg_extension AS e
      JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'`,
   );
-  if (extension === undefined) return [];
+  const none = { counted: [], hidden: 0 };
+  if (extension === undefined) return none;
+  const statements = `${qualified(extension.schema, "pg_stat_statements")} AS s
+       WHERE s.dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())`;
   try {
-    return await db.query<{ query: string; calls: number }>(
-      `SELECT s.query, pg_catalog.sum(s.calls)::float8 AS calls FROM ${qualified(extension.schema, "pg_stat_statements")} AS s
-       WHERE s.dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+    const counted = await db.query<{ query: string; calls: number }>(
+      `SELECT s.query, pg_catalog.sum(s.calls)::float8 AS calls FROM ${statements}
          AND pg_catalog.strpos(s.query, ${literal(namesOf(scheme).table)}) > 0
+         AND pg_catalog.strpos(s.query, ${literal(OWN_STATEMENT)}) = 0
          AND s.query ~* '^\\s*(select|with|update|delete|merge)\\M'
        GROUP BY s.query ORDER BY 2 DESC LIMIT ${MOST_STATEMENTS}`,
     );
+    const [unread] = await db.query<{ hidden: number }>(
+      `SELECT pg_catalog.count(*)::int AS hidden FROM ${statements} AND s.query = ${literal(HIDDEN)}`,
+    );
+    return { counted, hidden: unread?.hidden ?? 0 };
   } catch (error) {
     // The extension is there, and the server was not started with it.
-    if (sqlStateOf(error) === "55000") return [];
+    if (sqlStateOf(error) === "55000") return none;
     throw error;
   }
 }
@@ -88,7 +113,7 @@ async function adviseQuery(
   db: Executor,
   scheme: Scheme,
   statistics: TableStatistics,
-  { query, calls }: Counted,
+  { query, calls, isCounted }: Asked,
 ): Promise<AdvisedQuery | null> {
   const { relations, indexes, partitioned, maxLocksPerTransaction, connections } = statistics;
   const locks = relations * (1 + indexes);
@@ -97,7 +122,8 @@ async function adviseQuery(
   if (partitioned && (!isSafe || statistics.versionNum < 160000))
     return byText(scheme, statistics, query, calls);
   try {
-    const scans = await plannedScans(db, scheme, query, partitioned);
+    const planned = isCounted ? withCasts(query) : query;
+    const scans = await plannedScans(db, scheme, planned, partitioned);
     if (scans.length === 0) return null;
     const keys = leadingKeys(scheme);
     const missing = keys.filter((key) => !scans.every((conditions) => isBound(key, conditions)));
@@ -111,9 +137,20 @@ async function adviseQuery(
       prunes: missing.length === 0 ? "yes" : missing[0] === keys[0] ? "no" : "partly",
     };
   } catch (error) {
+    // Without their values some cannot be planned: of `GROUP BY date_trunc('day', at)` each `'day'` has become another parameter (42803).
+    if (isCounted && sqlStateOf(error)?.startsWith("42") === true)
+      return byText(scheme, statistics, query, calls);
     const failed = toError(error).message;
     return { query, calls, prunes: "unknown", missing: [], bound: [], ranged: [], how: { failed } };
   }
+}
+
+/** Counted statements have parameters for values, and `interval $1` is no SQL: the type goes behind. */
+function withCasts(query: string): string {
+  return query.replaceAll(
+    /\b(interval|date|uuid|numeric|time(?:stamp)?(?:tz\b|\s+with(?:out)?\s+time\s+zone\b)?)\s+(\$\d+)/gi,
+    "$2::$1",
+  );
 }
 
 const DONE = new Error("the query was planned");
@@ -176,7 +213,13 @@ async function membersOf(db: Queryable, scheme: Scheme): Promise<Set<string>> {
   return new Set(rows.map((row) => qualified(row.schema, row.name)));
 }
 
-/** By the words alone: a column that stands before a comparison. It is taken for bound where it is compared at all. */
+/** No column of another table, though a function with a schema. */
+const VALUE = String.raw`(?!\s*[\w"]+\.[\w"]+(?![\w"]|\s*\())`;
+
+const EQUAL = String.raw`=${VALUE}|in\s*\(`;
+const RANGED = String.raw`[<>]=?${VALUE}|between\b`;
+
+/** By the words alone: a column that stands before a comparison. It is taken for bound where it is compared with a value at all. */
 function byText(
   scheme: Scheme,
   { columnNames }: TableStatistics,
@@ -194,7 +237,7 @@ function byText(
   const missing = keys
     .filter(
       ({ column, strategy }) =>
-        !isCompared(column, strategy === "range" ? "=|<|>|between\\b" : "=|in\\s*\\("),
+        !isCompared(column, strategy === "range" ? `${EQUAL}|${RANGED}` : EQUAL),
     )
     .map(({ column }) => column);
   const [first] = keys;
