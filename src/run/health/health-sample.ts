@@ -95,6 +95,8 @@ export interface OpenTransaction {
   readonly application: string | null;
   readonly state: string | null;
   readonly ageMs: number;
+  /** It is a transaction of underpin. */
+  readonly ours: boolean;
   readonly query: string | null;
 }
 
@@ -215,7 +217,9 @@ export interface BackfillHealth {
   readonly rowsChanged: number;
   /** The planner's estimate of the table's rows; null where it was never analysed. */
   readonly rowsEstimated: number | null;
+  /** Batches that were committed. */
   readonly batches: number;
+  /** Batches that were rolled back, each try counted. */
   readonly failedBatches: number;
 }
 
