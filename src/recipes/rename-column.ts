@@ -69,7 +69,6 @@ export function renameColumn(options: RenameColumnOptions): Plan {
     );
   const { type, collation } = column;
   const unwritten = steadyDefault(column);
-  const steady = unwritten === undefined ? {} : { unwritten };
   const base = { table, name: `rename_${name}`, columns: [...columns, twin, to], onConflict };
   const before: SyncTrigger = {
     ...base,
@@ -79,8 +78,8 @@ export function renameColumn(options: RenameColumnOptions): Plan {
   };
   const after: SyncTrigger = {
     ...base,
-    old: [{ name, type, value: ident(to), ...steady }],
-    new: [{ name: to, type, value: ident(name), ...steady }],
+    old: [{ name, type, value: ident(to), unwritten: unwritten ?? "NULL" }],
+    new: [{ name: to, type, value: ident(name), unwritten }],
     direction: "both",
     leader: "new",
   };
@@ -95,7 +94,7 @@ export function renameColumn(options: RenameColumnOptions): Plan {
       table,
       [{ name: twin, type, collation }],
       [
-        ...(unwritten === undefined
+        ...(unwritten === null || column.default === null
           ? []
           : [`ALTER TABLE ${path} ALTER COLUMN ${ident(twin)} SET DEFAULT ${unwritten}`]),
         ...copyColumnGrants(facts, table, name, twin),

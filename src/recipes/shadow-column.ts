@@ -74,13 +74,17 @@ export function backfillStep(
   };
 }
 
-/** What an INSERT puts where nobody names the column, if that is the same for both sides of a row; else undefined. */
-export function steadyDefault({ default: expression, identity }: ColumnFact): string | undefined {
-  if (expression === null || identity !== null) return undefined;
+/**
+ * What an INSERT puts where nobody names the column, as an expression that yields the same for both sides of a row; null where
+ * none does.
+ */
+export function steadyDefault({ default: expression, identity }: ColumnFact): string | null {
+  if (identity !== null) return null;
+  if (expression === null) return "NULL";
   const bare = expression.replaceAll(/[eE]?'(?:[^']|'')*'/g, "''");
   // The time of the transaction; any other function may give another value the second time.
   const calls = [...bare.matchAll(/([\w."]+)\s*\(/g)].map(([, name]) => name);
-  return calls.every((name) => name === "now") ? expression : undefined;
+  return calls.every((name) => name === "now") ? expression : null;
 }
 
 /** An index of a table that mentions a column, and its like for another column. */

@@ -14,8 +14,11 @@ export interface SyncedColumn {
    * not built in are written with their schema.
    */
   readonly value: string;
-  /** What an INSERT that does not name it puts there, if that is the same each time it is asked. @default "NULL" */
-  readonly unwritten?: string;
+  /**
+   * What an INSERT that does not name it puts there; null where that cannot be told, as of a sequence: its side then counts as
+   * written by nobody. @default "NULL"
+   */
+  readonly unwritten?: string | null;
 }
 
 /** Columns of one table that are kept alike while versions of an application write either. */
@@ -159,8 +162,8 @@ function bothWays(sync: SyncTrigger): string {
       ? assignSql(sync, "down", "    ")
       : `    RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation', MESSAGE = ${literal(`one statement wrote ${listOf(sync.old)} and ${listOf(sync.new)} of ${sync.table.name}, and not alike`)}, HINT = 'Write one side only: the other follows.';`;
   return `  IF TG_OP = 'INSERT' THEN
-    old_written := pg_catalog.record_image_ne(${rowOf("NEW", sync.old)}, ${unwrittenOf(sync.old)});
-    new_written := pg_catalog.record_image_ne(${rowOf("NEW", sync.new)}, ${unwrittenOf(sync.new)});
+    old_written := ${insertedOf(sync.old)};
+    new_written := ${insertedOf(sync.new)};
     IF NOT old_written AND NOT new_written THEN
       ${leader}_written := true;
     END IF;
@@ -219,8 +222,12 @@ function rowOf(row: "NEW" | "OLD", columns: readonly SyncedColumn[]): string {
   return `ROW(${columns.map(({ name }) => `${row}.${ident(name)}`).join(", ")})`;
 }
 
-function unwrittenOf(columns: readonly SyncedColumn[]): string {
-  return `ROW(${columns.map(({ unwritten = "NULL", type }) => `(${unwritten})::${type}`).join(", ")})`;
+/** Whether an INSERT named one of these columns, as far as that can be told. */
+function insertedOf(columns: readonly SyncedColumn[]): string {
+  const told = columns.filter(({ unwritten }) => unwritten !== null);
+  if (told.length === 0) return "false";
+  const values = told.map(({ unwritten = "NULL", type }) => `(${unwritten})::${type}`);
+  return `pg_catalog.record_image_ne(${rowOf("NEW", told)}, ROW(${values.join(", ")}))`;
 }
 
 function listOf(columns: readonly SyncedColumn[]): string {

@@ -21,6 +21,8 @@ const setup = `
   CREATE TABLE sorts_otherwise (code text COLLATE whatever_case NOT NULL);
   CREATE UNIQUE INDEX ON sorts_otherwise (code COLLATE "C");
   CREATE TABLE by_name (code name PRIMARY KEY);
+  CREATE TABLE parents (id integer PRIMARY KEY);
+  CREATE TABLE heirs () INHERITS (parents);
   CREATE TABLE parted (id integer PRIMARY KEY) PARTITION BY HASH (id);
   RESET search_path`;
 
@@ -48,7 +50,7 @@ describe("the key of a backfill", () => {
     expect(keyOf(facts, { schema, name })).toEqual(key);
   });
 
-  it.each(["nullable", "not_proven", "partly", "by_expression", "sorts_otherwise"])(
+  it.each(["nullable", "not_proven", "partly", "by_expression", "sorts_otherwise", "parents"])(
     "of %s is refused by its name",
     (name) => {
       expect(() => keyOf(facts, { schema, name })).toThrow(
