@@ -1,12 +1,15 @@
 import type { ColumnFact } from "../catalog/columns.ts";
 import type { IndexFact } from "../catalog/indexes.ts";
 import type { Facts } from "../catalog/read-facts.ts";
-import { UnderpinError } from "../errors.ts";
 import type { KeyColumn, RelationName } from "../plan/step.ts";
 import { qualified } from "../sql/quote.ts";
+import { refuse, tableFactOf } from "./table-facts.ts";
 
 /** The readings of the catalog in which a key is looked for. */
-export type KeyFacts = Pick<Facts, "tables" | "columns" | "indexes" | "constraints">;
+export type KeyFacts = Pick<
+  Facts,
+  "tables" | "columns" | "indexes" | "constraints" | "inheritance"
+>;
 
 /**
  * The key by which a backfill goes through a table: its primary key, or else the unique index of the fewest columns that are never
@@ -14,19 +17,21 @@ export type KeyFacts = Pick<Facts, "tables" | "columns" | "indexes" | "constrain
  *
  * An index serves if it is whole (valid, no predicate), over plain columns only, and sorts as its columns compare: under
  * another collation two rows may be equal to `ORDER BY` and unlike to the index, and a page would skip one. On 18 a
- * NOT NULL that was added NOT VALID is no proof for the old rows, though `attnotnull` says so.
+ * NOT NULL that was added NOT VALID is no proof for the old rows, though `attnotnull` says so. No key is unique over a table and
+ * those that INHERIT from it.
  */
 export function keyOf(facts: KeyFacts, table: RelationName): readonly KeyColumn[] {
   const { schema, name } = table;
   const path = qualified(schema, name);
   const isOurs = (each: { readonly schema: string; readonly table: string }) =>
     each.schema === schema && each.table === name;
-  if (!facts.tables.some((each) => each.schema === schema && each.name === name))
-    throw new UnderpinError({
-      code: "invalidInput",
-      message: `the facts hold no table ${path}`,
-      hint: "Read them with its schema: readFacts(db, { schemas: [ … ] }).",
-    });
+  tableFactOf(facts, table);
+  const heir = facts.inheritance.find(({ parent: p }) => p.schema === schema && p.name === name);
+  if (heir !== undefined)
+    refuse(
+      `${path} has no key to go through its rows by: ${qualified(heir.schema, heir.name)} inherits from it, and a key of one is none of the other`,
+      "Change the rows of each table by itself.",
+    );
   const columns = new Map(facts.columns.filter(isOurs).map((column) => [column.name, column]));
   const unproven = facts.constraints
     .filter((each) => isOurs(each) && each.kind === "notNull" && !each.validated)
@@ -45,11 +50,10 @@ export function keyOf(facts: KeyFacts, table: RelationName): readonly KeyColumn[
       a.index.name.localeCompare(b.index.name),
   );
   if (best === undefined)
-    throw new UnderpinError({
-      code: "invalidInput",
-      message: `${path} has no key to go through its rows by: no primary key, and no unique index over columns that are NOT NULL`,
-      hint: "Make one first: setNotNull for its columns, and createIndex({ …, unique: true }) without where.",
-    });
+    refuse(
+      `${path} has no key to go through its rows by: no primary key, and no unique index over columns that are NOT NULL`,
+      "Make one first: setNotNull for its columns, and createIndex({ …, unique: true }) without where.",
+    );
   return best.key.map(({ name: column, type }) => ({ name: column, type }));
 }
 

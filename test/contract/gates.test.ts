@@ -30,9 +30,9 @@ const column: Step = {
 };
 
 it("expectLocks and expectReversible go through the gates of a plan", async () => {
-  const { db, close } = await createTestDatabase({ setup: "CREATE TABLE a (id integer)" });
+  const database = await createTestDatabase({ setup: "CREATE TABLE a (id integer)" });
   const gated = plan("gated", [gate("before"), column, gate("after")]);
-  expect(await expectLocks(gated, { on: db })).toHaveLength(2);
-  await expectReversible(gated, { on: db });
-  await close();
+  expect(await expectLocks(gated, { on: database.db })).toHaveLength(2);
+  await expectReversible(gated, { on: database.db });
+  await database.close();
 });
