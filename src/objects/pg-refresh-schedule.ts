@@ -1,7 +1,6 @@
-import { UnderpinError } from "../errors.ts";
 import { namedPath } from "../catalog/path.ts";
-import { doBlock } from "../sql/dollar-quoted.ts";
 import { literal, qualified } from "../sql/quote.ts";
+import { cronOf, whereCron, type CronEvery } from "./cron.ts";
 import { databaseObject, type DatabaseObject } from "./object.ts";
 
 /** When a materialized view is refreshed. */
@@ -10,7 +9,7 @@ export interface RefreshScheduleOptions {
   readonly schema?: string;
   readonly view: string;
   /** Minutes that divide an hour, hours that divide a day, or a day. */
-  readonly every: `${number} minutes` | `${number} hours` | "1 hour" | "1 day";
+  readonly every: CronEvery;
   /**
    * A function of the same schema that refreshes it, where the view belongs to another role than the schedule: only its owner may
    * REFRESH (42501). For a view of an access that is `refresh_<view>`.
@@ -46,10 +45,6 @@ export function pgRefreshSchedule(options: RefreshScheduleOptions): RefreshSched
       : `SELECT ${qualified(schema, through)}()`,
   );
   const path = namedPath("materialized view", schema, view);
-  const whereCron = (statement: string) =>
-    doBlock(
-      `BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_cron') THEN ${statement}; END IF; END`,
-    );
   const object = databaseObject({
     kind: "schedule",
     id: `refresh schedule of ${path}`,
@@ -65,18 +60,4 @@ export function pgRefreshSchedule(options: RefreshScheduleOptions): RefreshSched
     kind: "schedule",
     refresh: { schema, view, every, through: through ?? null },
   };
-}
-
-// 15 minutes: every minute that 15 divides.
-function cronOf(every: RefreshScheduleOptions["every"]): string {
-  const [count = "", unit = ""] = every.split(" ");
-  const n = Number(count);
-  if (unit.startsWith("minute") && 60 % n === 0) return `*/${n} * * * *`;
-  if (unit.startsWith("hour") && 24 % n === 0) return `0 */${n} * * *`;
-  if (unit === "day" && n === 1) return "0 0 * * *";
-  throw new UnderpinError({
-    code: "invalidInput",
-    message: `a schedule cannot be every ${every}: the runs would not be evenly spaced`,
-    hint: "Take minutes that divide 60, hours that divide 24, or 1 day.",
-  });
 }

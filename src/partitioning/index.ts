@@ -18,6 +18,7 @@ export {
   type MaintenanceReading,
 } from "./maintenance/read-maintenance.ts";
 export { planProvision } from "./plan-provision.ts";
+export { premakeSchedule, type PremakeScheduleOptions } from "./premake-schedule.ts";
 export { provision, type ProvisionOptions } from "./provision.ts";
 export { provisionRequests, type ProvisionRequestsOptions } from "./provision-requests.ts";
 export {
@@ -25,7 +26,14 @@ export {
   type FailedRequest,
   type RequestedReport,
 } from "./provision-requested.ts";
-export { readSurvey, type ProvisionWindow, type Survey, type SurveyedPartition } from "./survey.ts";
+export {
+  readSurvey,
+  readSurveys,
+  type ProvisionWindow,
+  type Survey,
+  type SurveyedPartition,
+  type SurveyRequest,
+} from "./survey.ts";
 export { schemeObjects } from "./scheme-objects.ts";
 export { advise, type Advice, type AdviseOptions } from "./advise.ts";
 export { adviceText } from "./advice-text.ts";
@@ -56,3 +64,4 @@ export { dropReplaced, type DropReplacedOptions } from "./drop-replaced.ts";
 export { mergePartitions, type MergePartitionsOptions } from "./merge-partitions.ts";
 export type { ReshapeFacts } from "./reshape-of.ts";
 export { splitPartition, type SplitPartitionOptions } from "./split-partition.ts";
+export { changeGranularity, type ChangeGranularityOptions } from "./change-granularity.ts";

@@ -2,8 +2,8 @@ import { getTableColumns } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 import type { Scheme } from "../definition/scheme.ts";
 import { isUnderpinError, toError } from "../errors.ts";
-import { toExecutor, type DatabaseLike } from "../executor/connect.ts";
-import type { Queryable } from "../executor/executor.ts";
+import type { DatabaseLike } from "../executor/connect.ts";
+import type { Executor, Queryable } from "../executor/executor.ts";
 import { prepare } from "../run/prepare.ts";
 import type { RunOptions } from "../run/options.ts";
 import { ident, literal } from "../sql/quote.ts";
@@ -43,12 +43,28 @@ export async function provisionRequested(
   schemes: readonly Scheme[],
   options: RunOptions = {},
 ): Promise<RequestedReport> {
+  if (schemes.length === 0) return { done: 0, failed: [] };
+  const { executor, settings } = await prepare(db, options);
+  return serveRequests({ db, executor, schema: settings.runSchema }, schemes, options);
+}
+
+/** A database whose run schema is up to date. */
+interface ReadyDatabase {
+  readonly db: DatabaseLike;
+  readonly executor: Executor;
+  /** The run schema. */
+  readonly schema: string;
+}
+
+/** As {@link provisionRequested}, where the run schema is known to be there. */
+export async function serveRequests(
+  { db, executor, schema }: ReadyDatabase,
+  schemes: readonly Scheme[],
+  options: RunOptions,
+): Promise<RequestedReport> {
   const failed: FailedRequest[] = [];
   let done = 0;
-  if (schemes.length === 0) return { done, failed };
-  const { settings } = await prepare(db, options);
-  const executor = toExecutor(db);
-  const requests = `${ident(settings.runSchema)}.provision_requests`;
+  const requests = `${ident(schema)}.provision_requests`;
   for (const scheme of schemes)
     for (;;) {
       options.signal?.throwIfAborted();

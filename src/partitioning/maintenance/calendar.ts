@@ -22,7 +22,10 @@ export function rangeLevelOf({ dimensions }: Scheme): RangeLevel | undefined {
 export type Cadence = Pick<RangeDimension, "every" | "premake">;
 
 /** How the ranges of some values are cut: as the first override that fits them says, or as the scheme does. */
-export function cadenceOf(scheme: Scheme, values: readonly string[]): Cadence | undefined {
+export function cadenceOf(
+  scheme: Scheme,
+  values: readonly (string | null | undefined)[],
+): Cadence | undefined {
   const range = rangeLevelOf(scheme);
   if (range === undefined) return undefined;
   const lists = scheme.dimensions.filter(({ strategy }) => strategy === "list");

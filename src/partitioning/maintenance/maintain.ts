@@ -11,8 +11,9 @@ import { exclusively } from "../../run/exclusively.ts";
 import { readInterrupted } from "../../run/interrupted.ts";
 import { DEFAULT_RUN_OPTIONS, type RunOptions } from "../../run/options.ts";
 import type { Outcome, Report } from "../../run/report.ts";
-import { provisionRequested, type FailedRequest } from "../provision-requested.ts";
+import { serveRequests, type FailedRequest } from "../provision-requested.ts";
 import { archiveHandlers, type Archive } from "./archive.ts";
+import { pruneRuns } from "./prune-runs.ts";
 import { maintenanceName, planMaintenance, type MaintenancePlan } from "./plan-maintenance.ts";
 import { readMaintenance, type MaintenanceOptions } from "./read-maintenance.ts";
 
@@ -25,6 +26,8 @@ export interface MaintainOptions extends MaintenanceOptions, Omit<RunOptions, "w
   readonly archive?: Archive;
   /** Read and plan only. @default false */
   readonly dryRun?: boolean;
+  /** How many days the journal of maintenance and provisioning is kept. That of other plans is kept for ever. @default 30 */
+  readonly keepRunsDays?: number;
 }
 
 /** What became of a maintenance. */
@@ -72,7 +75,8 @@ export async function maintain(
         const report = await apply(db, left, run);
         if (report.outcome === "busy") return { ...report, findings: [], planned: undefined };
       }
-      const requested = await provisionRequested(db, schemes, run);
+      await pruneRuns(executor, schema, options.keepRunsDays ?? 30);
+      const requested = await serveRequests({ db, executor, schema }, schemes, run);
       const { plan, findings: found } = await planned(executor, schemes, options);
       const findings = [...requested.failed.map(failedRequest), ...found];
       if (plan === undefined) return ended(name, "applied", true, { plan, findings });
@@ -133,11 +137,13 @@ function dryRun(name: string, { plan, findings }: MaintenancePlan): MaintenanceR
   };
 }
 
-function refuseBadDays({ graceDays }: MaintainOptions): void {
-  if (graceDays === undefined || (Number.isFinite(graceDays) && graceDays >= 0)) return;
-  throw new UnderpinError({
-    code: "invalidInput",
-    message: `graceDays is ${graceDays}: it must be a number of days, 0 or more`,
-    hint: "maintain(db, schemes, { graceDays: 7 })",
-  });
+function refuseBadDays({ graceDays, keepRunsDays }: MaintainOptions): void {
+  for (const [name, days] of Object.entries({ graceDays, keepRunsDays })) {
+    if (days === undefined || (Number.isFinite(days) && days >= 0)) continue;
+    throw new UnderpinError({
+      code: "invalidInput",
+      message: `${name} is ${days}: it must be a number of days, 0 or more`,
+      hint: `maintain(db, schemes, { ${name}: 7 })`,
+    });
+  }
 }

@@ -1,7 +1,6 @@
 import type { RangeDimension, Scheme } from "../../definition/scheme.ts";
-import { keyOf } from "../maintenance/calendar.ts";
+import { cadenceOf, keyOf, type Cadence } from "../maintenance/calendar.ts";
 import { childrenOf, pathOf, type Partition } from "../read-tree.ts";
-import { effectiveRange } from "./effective-range.ts";
 import { isCutAsDeclared } from "./level-findings.ts";
 import type { ValidatedMember, ValidationReading } from "./read-validation.ts";
 
@@ -38,10 +37,25 @@ export function rangeNodes(scheme: Scheme, reading: ValidationReading): readonly
     const path = member.parent === null ? [] : pathOf(reading.tree, member);
     return [
       {
-        ...{ member, dimension, ...effectiveRange(scheme, dimension, path) },
+        ...{ member, dimension, ...cadenceBelow(scheme, dimension, path) },
         spans: spans.sort((a, b) => a.lower - b.lower),
         hasDefault: own.some(({ bound }) => bound?.strategy === "default"),
       },
     ];
   });
+}
+
+/** How a range is cut below given partitions. A value of many that one partition takes is none that an override fits. */
+function cadenceBelow(
+  scheme: Scheme,
+  dimension: RangeDimension,
+  path: readonly Partition[],
+): Cadence {
+  if (scheme.dimensions.find(({ strategy }) => strategy === "range") !== dimension)
+    return dimension;
+  const values = path.flatMap(({ bound }, at) => {
+    if (scheme.dimensions[at]?.strategy !== "list") return [];
+    return [bound?.strategy === "list" && bound.values.length === 1 ? bound.values[0] : null];
+  });
+  return cadenceOf(scheme, values) ?? dimension;
 }
