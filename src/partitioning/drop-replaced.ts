@@ -1,24 +1,54 @@
 import type { Scheme } from "../definition/scheme.ts";
+import { UnderpinError } from "../errors.ts";
 import { plan } from "../plan/plan.ts";
-import type { Plan } from "../plan/step.ts";
-import { ident, literal, qualified } from "../sql/quote.ts";
+import type { Lock, Plan, Step } from "../plan/step.ts";
+import { literal, qualified } from "../sql/quote.ts";
 import { namesOf } from "./provision-names.ts";
-import { dropAsideSql } from "./reshape-sql.ts";
 import { reshapeNames } from "./reshape-of.ts";
+import { dropAsideSql } from "./reshape-sql.ts";
 
 /** What was replaced. */
 export interface DropReplacedOptions {
   readonly scheme: Scheme;
-  /** The plan of `splitPartition` or `mergePartitions` that was applied. */
+  /** The plan of `splitPartition`, `mergePartitions` or `changeGranularity` that was applied. */
   readonly plan: Plan;
-  /** The partition that was split, or the first of those that were merged. */
-  readonly partition: string;
+  /** The partition that was split, or the first of those that were merged. @default all that the plan replaced */
+  readonly partition?: string;
 }
 
-/** Drops the old partitions once nobody wants them back; from then on the split or merge cannot be taken back. */
+/** Drops the old partitions once nobody wants them back; from then on the change cannot be taken back. */
 export function dropReplaced({ scheme, plan: replaced, partition }: DropReplacedOptions): Plan {
-  const { schema } = namesOf(scheme);
-  const names = reshapeNames(partition);
+  const { schema, table } = namesOf(scheme);
+  const swaps = replaced.steps.flatMap((step) =>
+    step.kind === "sql" && /(^|\/)swap$/.test(step.id)
+      ? [{ first: step.id.slice(0, -"/swap".length), locks: step.locks }]
+      : [],
+  );
+  const wanted = swaps.map((swap) =>
+    partition === undefined ? swap : { ...swap, first: partition },
+  );
+  if (wanted.length === 0 || wanted.some(({ first }) => first === ""))
+    throw new UnderpinError({
+      code: "invalidInput",
+      message: `"${replaced.name}" does not say which partitions it replaced`,
+      hint: "Name the partition that was split, or the first of those that were merged.",
+    });
+  const of = wanted.length === 1 ? wanted[0]?.first : table;
+  const made = plan(
+    `drop-replaced-${schema}-${of}`,
+    wanted.flatMap(({ first, locks }) => dropSteps(schema, first, locks, wanted.length > 1)),
+  );
+  return { ...made, voids: [replaced.name] };
+}
+
+function dropSteps(
+  schema: string,
+  first: string,
+  swapped: readonly Lock[],
+  several: boolean,
+): readonly Step[] {
+  const id = (what: string) => (several ? `${first}/${what}` : what);
+  const names = reshapeNames(first);
   const aside = qualified(schema, names.aside);
   const body = `
 DECLARE
@@ -31,31 +61,26 @@ BEGIN
     EXECUTE pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I', v_table, ${literal(names.check)});
   END LOOP;
 END`;
-  const made = plan(`drop-replaced-${schema}-${partition}`, [
+  return [
     {
       kind: "check",
-      id: "is-swapped",
+      id: id("is-swapped"),
       title: "The old partitions are aside",
       sql: `SELECT 'the run that replaces them is not at its end' AS reason WHERE NOT EXISTS (
   SELECT FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
-  WHERE i.inhparent = pg_catalog.to_regclass(${literal(aside)}) AND c.relname = ${literal(partition)})`,
+  WHERE i.inhparent = pg_catalog.to_regclass(${literal(aside)}) AND c.relname = ${literal(first)})`,
       expect: "noRows",
       transaction: "inside",
       undo: { kind: "nothing" },
     },
     {
       kind: "sql",
-      id: "drop",
-      title: `Drop ${ident(partition)} and what was kept with it`,
+      id: id("drop"),
+      title: `Drop ${first} and what was kept with it`,
       sql: `DO ${literal(body)};\n${dropAsideSql({ schema, names })}`,
-      locks: [
-        { schema, name: names.aside, mode: "accessExclusive", partitions: true },
-        { schema, name: names.log, mode: "accessExclusive" },
-        { schema, name: names.work, mode: "accessExclusive" },
-      ],
+      locks: swapped,
       transaction: "commitAfter",
       undo: { kind: "irreversible", reason: "the old partitions are dropped" },
     },
-  ]);
-  return { ...made, voids: [replaced.name] };
+  ];
 }

@@ -49,7 +49,7 @@ export function provisionFunction(scheme: Scheme): FunctionObject {
  * `survey_<table>(value, …, p_from, p_until)`: what of the same is there and what is missing, from the root down; a missing partition with the
  * name that it would get now. It makes nothing and locks nothing.
  */
-function surveyFunction(scheme: Scheme): FunctionObject {
+export function surveyFunction(scheme: Scheme): FunctionObject {
   const { schema, table, survey } = namesOf(scheme);
   return pgFunction({
     ...forCallers(scheme),

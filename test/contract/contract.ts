@@ -24,7 +24,7 @@ export interface ContractSubject {
   readonly name: string;
   /** Creates the tables, with rows. The schema is there, and its owner runs it. */
   readonly setup: (names: ContractNames) => string;
-  readonly plan: (names: ContractNames, facts: Facts) => Plan;
+  readonly plan: (names: ContractNames, facts: Facts, db: Executor) => Plan | Promise<Plan>;
   /** It reads or writes rows: the owner under FORCE has a policy for them all. */
   readonly rows?: true;
   /** Adds one row after the plan was applied: it must survive the undo. */
@@ -73,7 +73,7 @@ function obeys(
     db = login === "a superuser" ? admin : await asOwner(engine, admin, names);
     await db.query(setup(names));
     if (login === "an owner under FORCE") await force(db, names, rows === true);
-    made = plan(names, await readFacts(db, { schemas: [names.schema] }));
+    made = await plan(names, await readFacts(db, { schemas: [names.schema] }), db);
   });
 
   afterAll(async () => {

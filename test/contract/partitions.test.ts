@@ -1,3 +1,4 @@
+import { changeGranularity } from "../../src/partitioning/change-granularity.ts";
 import { mergePartitions } from "../../src/partitioning/merge-partitions.ts";
 import { splitPartition } from "../../src/partitioning/split-partition.ts";
 import { contract } from "./contract.ts";
@@ -43,3 +44,17 @@ contract({
   insert: visitSql,
   rows: true,
 });
+
+for (const others of [false, true])
+  contract({
+    name: `changeGranularity${others ? " beside a default partition" : ""}`,
+    setup: (names) => visitsSql(names, others),
+    plan: (names, _, db) =>
+      changeGranularity(db, {
+        from: monthlyOf(names, "1 month", others),
+        to: monthlyOf(names, "1 week", others),
+        values: { site: "s1" } as never,
+      }),
+    insert: visitSql,
+    rows: true,
+  });
