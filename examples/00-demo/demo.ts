@@ -21,6 +21,7 @@ import {
   type RunEvent,
 } from "underpin";
 import { showDomain } from "./domain.ts";
+import { showPartitions } from "./partitions.ts";
 import tenant from "./plan.ts";
 
 const ROWS = 20_000;
@@ -163,6 +164,7 @@ async function main(): Promise<void> {
       fact("rows kept", String(rows[0]?.rows), rows[0]?.rows === ROWS);
     });
     await showDomain({ say, chapter, fact });
+    await showPartitions({ say, chapter, fact }, join(home, "archive"));
     say(`\n${((performance.now() - beganMs) / 1_000).toFixed(1)} s. The plan: ${planFile}`);
   } finally {
     rmSync(home, { recursive: true, force: true });
