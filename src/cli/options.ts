@@ -38,6 +38,17 @@ export const OPTIONS = {
     value: "TIME",
     help: "Go on until Ctrl-C, and begin again after this long: 30s, 1m, 1h",
   },
+  once: { type: "boolean", help: "Look once, and end" },
+  probe: {
+    type: "string",
+    value: "SQL",
+    help: "A query whose time is watched: twice that of its first five rounds is an alert",
+  },
+  "pause-run": {
+    type: "string",
+    value: "NAME",
+    help: "The run that is asked to pause when an alert is raised",
+  },
   "grace-days": {
     type: "string",
     value: "DAYS",

@@ -2,6 +2,7 @@ import { explain } from "../plan/explain.ts";
 import type { MaintenanceReport } from "../partitioning/maintenance/maintain.ts";
 import { sleep } from "../run/backoff.ts";
 import { operand, textOption, type Call, type Verb } from "./call.ts";
+import { everyOption } from "./every-option.ts";
 import { EXIT, OUTCOME_EXIT, type ExitCode } from "./exit-code.ts";
 import { misuse } from "./misuse.ts";
 import { withDatabase, withDirect, type OpenDatabase } from "./open-database.ts";
@@ -84,25 +85,6 @@ function textOf(report: MaintenanceReport, { terminal }: Call, dryRun: boolean):
     done,
     ...findings.map(({ severity, object, message }) => `${severity}: ${object}: ${message}`),
   ].join("\n");
-}
-
-const UNITS: Readonly<Record<string, number>> = {
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
-
-function everyOption(call: Call): number | undefined {
-  const text = textOption(call, "every");
-  if (text === undefined) return undefined;
-  const [, count = "", unit = ""] = /^([1-9]\d{0,5})([smhd])$/.exec(text) ?? [];
-  const ms = Number(count) * (UNITS[unit] ?? 0);
-  if (ms > 0 && ms <= 2_147_483_647) return ms;
-  throw misuse(
-    `--every is ${JSON.stringify(text)}, not a length of time`,
-    "Write seconds, minutes, hours or days: --every 1m",
-  );
 }
 
 function graceOption(call: Call): number | undefined {

@@ -6,6 +6,7 @@ import { partitionsVerb } from "./verb-partitions.ts";
 import { planVerb } from "./verb-plan.ts";
 import { runsVerb } from "./verb-runs.ts";
 import { undoVerb } from "./verb-undo.ts";
+import { watchVerb } from "./verb-watch.ts";
 
 /** The verbs, in the order of the help. */
 export const VERBS: readonly Verb[] = [
@@ -17,5 +18,6 @@ export const VERBS: readonly Verb[] = [
   resumeVerb,
   confirmVerb,
   partitionsVerb,
+  watchVerb,
   doctorVerb,
 ];

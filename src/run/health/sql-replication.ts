@@ -31,8 +31,8 @@ export function replicationSql(versionNum: number): string {
   WHERE pg_catalog.current_setting('archive_mode') <> 'off')`;
 }
 
-/** Where the log is written, or on a standby replayed: `log`. */
+/** Where the log is: what was put into it, written to disk or not; on a standby what was replayed. */
 export const LOG_SQL = `log AS MATERIALIZED (
   SELECT CASE WHEN me.is_replica THEN pg_catalog.pg_last_wal_replay_lsn()
-         ELSE pg_catalog.pg_current_wal_lsn() END AS position FROM me
+         ELSE pg_catalog.pg_current_wal_insert_lsn() END AS position FROM me
 )`;
