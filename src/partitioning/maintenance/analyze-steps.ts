@@ -1,4 +1,5 @@
-import type { Step } from "../../plan/step.ts";
+import type { RelationName, Step } from "../../plan/step.ts";
+import type { MaintenanceReading } from "./read-maintenance.ts";
 import { nameOf, type MaintenanceState, type Member } from "./read-state.ts";
 
 /** A partition with fewer changed rows is left to autovacuum. */
@@ -19,13 +20,14 @@ const AT_ONCE = 50;
  *
  * ANALYZE of a root reads and locks all its partitions: with thousands of them that ends in 53200.
  */
-export function analyzeSteps(state: MaintenanceState): readonly Step[] {
+export function analyzeSteps(reading: MaintenanceReading): readonly Step[] {
+  const { state } = reading;
   const leaves = state.partitions.filter((each) => each.isLeaf && !each.detachPending);
   const stale = leaves.filter(isStale);
   const inner = state.versionNum >= 180_000 ? staleParents(state, leaves) : [];
   return [
-    ...stale.slice(0, AT_ONCE).map((member) => analyze(member, false)),
-    ...inner.slice(0, AT_ONCE).map((member) => analyze(member, true)),
+    ...stale.slice(0, AT_ONCE).map((member) => analyzeLeaf(state, member)),
+    ...inner.slice(0, AT_ONCE).map((member) => analyzeInner(reading, member)),
   ];
 }
 
@@ -58,18 +60,64 @@ function staleParents(state: MaintenanceState, leaves: readonly Member[]): reado
   });
 }
 
-function analyze(member: Member, only: boolean): Step {
+function analyzeLeaf(state: MaintenanceState, member: Member): Step {
   const { schema, name } = member;
   return {
-    kind: "sql",
-    id: `analyze/${schema}.${name}`,
-    title: `Read the statistics of ${name}${only ? " and what is below it" : ""}`,
-    sql: `ANALYZE ${only ? "ONLY " : ""}${nameOf(member)}`,
+    ...analyze(member, "", `Read the statistics of ${name}`),
+    locks: [{ schema, name, mode: "shareUpdateExclusive" }],
+    // It makes none: these are the indexes that it opens, as many as the root has.
+    creates: state.indexes,
+  };
+}
+
+/** It opens every leaf below, those too that the same maintenance made before, and keeps each until its transaction ends. */
+function analyzeInner(reading: MaintenanceReading, member: Member): Step {
+  const { schema, name } = member;
+  const leaves = leavesBelow(reading, member);
+  return {
+    ...analyze(member, "ONLY ", `Read the statistics of ${name} and what is below it`),
     locks: [
       { schema, name, mode: "shareUpdateExclusive" },
-      ...(only ? [{ schema, name, mode: "accessShare", partitions: true } as const] : []),
+      ...leaves.map(
+        (leaf) => ({ schema: leaf.schema, name: leaf.name, mode: "accessShare" }) as const,
+      ),
     ],
+    // Indexes count with an ACCESS SHARE, and it opens none.
+    creates: -leaves.length * reading.state.indexes,
+  };
+}
+
+function leavesBelow(
+  { state, premakes }: MaintenanceReading,
+  { oid }: Member,
+): readonly RelationName[] {
+  const parents = new Map(state.partitions.map((each) => [each.oid, each.parent]));
+  const isBelow = (from: number | null | undefined) => {
+    for (let at = from ?? null; at !== null; at = parents.get(at) ?? null)
+      if (at === oid) return true;
+    return false;
+  };
+  return [
+    ...state.partitions.filter(
+      ({ isLeaf, parent, detachPending }) => isLeaf && !detachPending && isBelow(parent),
+    ),
+    ...premakes
+      .filter(({ parent }) => isBelow(parent))
+      .flatMap(({ survey }) =>
+        survey.partitions.flatMap(({ isLeaf, isThere, name }) =>
+          isLeaf && !isThere ? [{ schema: state.root.schema, name }] : [],
+        ),
+      ),
+  ];
+}
+
+function analyze(member: Member, only: string, title: string) {
+  return {
+    kind: "sql",
+    id: `analyze/${member.schema}.${member.name}`,
+    title,
+    sql: `ANALYZE ${only}${nameOf(member)}`,
     transaction: "commitAfter",
     undo: { kind: "nothing" },
-  };
+  } as const;
 }

@@ -34,7 +34,7 @@ export function planMaintenance(
     ...readings.flatMap(finalizing),
     ...readings.flatMap((reading) => premaking(reading, false)),
     ...readings.flatMap(({ state }) => [...indexSteps(state), ...closeSteps(state)]),
-    ...readings.flatMap(({ state }) => analyzeSteps(state)),
+    ...readings.flatMap(analyzeSteps),
     ...readings.flatMap(({ state }) => state.leftovers.flatMap(leftoverSteps)),
     ...readings.flatMap(({ state, drains }) => drains.flatMap((drain) => drainSteps(state, drain))),
     ...readings.flatMap((reading) => premaking(reading, true)),

@@ -63,11 +63,43 @@ export async function readMaintenance(
     drains: drained.drains,
     findings: [
       ...clock,
+      ...otherwise(state),
       ...findings,
       ...members.flatMap((member) => referenced(member, details.get(member.oid))),
       ...drained.findings,
     ],
   };
+}
+
+/** A scheme that was changed under a table that has partitions: nothing is made there, since it would be in the wrong place. */
+function otherwise({
+  scheme,
+  root,
+  partitions,
+  cutOtherwise,
+}: MaintenanceState): readonly Finding[] {
+  const members = new Map([root, ...partitions].map((each) => [each.oid, each]));
+  return cutOtherwise.flatMap(({ oid, key }): readonly Finding[] => {
+    const member = members.get(oid);
+    if (member === undefined || isInDefault(member, members)) return [];
+    const dimension = scheme.dimensions[member.level];
+    return [
+      {
+        check: "partition-dimension",
+        severity: "error",
+        object: namedPath("table", member.schema, member.name),
+        message: `it is partitioned by ${key}, and by the scheme ${dimension === undefined ? "nothing is below that level" : `${dimension.strategy} of ${dimension.column} comes there`}: no partition is made below it`,
+        repair: null,
+      },
+    ];
+  });
+}
+
+function isInDefault(member: Member, members: ReadonlyMap<number, Member>): boolean {
+  const parent = member.parent === null ? undefined : members.get(member.parent);
+  return (
+    member.bound?.strategy === "default" || (parent !== undefined && isInDefault(parent, members))
+  );
 }
 
 function referenced(

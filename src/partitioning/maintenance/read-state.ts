@@ -46,8 +46,12 @@ export interface MaintenanceState {
   readonly calendars: readonly Calendar[];
   readonly detached: readonly Detached[];
   readonly missingIndexes: readonly MissingIndex[];
+  /** Members that are partitioned by something else than their scheme says, and by what. */
+  readonly cutOtherwise: readonly { readonly oid: number; readonly key: string }[];
   /** What an interrupted drain left. */
   readonly leftovers: readonly DrainLeftover[];
+  /** Indexes of the root, and so of each partition. */
+  readonly indexes: number;
   readonly versionNum: number;
   /** The moment that is taken for now, in ISO form. */
   readonly now: string;
@@ -81,8 +85,10 @@ export async function readState(
     beside: {
       detached: detachedSql(scheme, moment, graceDays),
       missingIndexes: MISSING_INDEXES,
+      cutOtherwise: cutOtherwiseSql(scheme),
       leftovers: leftoversSql(scheme),
-      moment: `select pg_catalog.to_char(${moment} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as now`,
+      moment: `select pg_catalog.to_char(${moment} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as now,
+        (select pg_catalog.count(*) from tree as t join pg_catalog.pg_index as i on i.indrelid = t.oid where t.level = 0) as indexes`,
       ...(range === undefined || isNumeric(scheme)
         ? {}
         : {
@@ -94,7 +100,10 @@ export async function readState(
           }),
     },
   });
-  const [clock] = (beside["moment"] ?? []) as readonly { readonly now: string }[];
+  const [clock] = (beside["moment"] ?? []) as readonly {
+    readonly now: string;
+    readonly indexes: number;
+  }[];
   return {
     scheme,
     root,
@@ -102,8 +111,10 @@ export async function readState(
     calendars: (beside["calendars"] ?? []) as readonly Calendar[],
     detached: (beside["detached"] ?? []) as readonly Detached[],
     missingIndexes: (beside["missingIndexes"] ?? []) as readonly MissingIndex[],
+    cutOtherwise: (beside["cutOtherwise"] ?? []) as MaintenanceState["cutOtherwise"],
     leftovers: (beside["leftovers"] ?? []) as readonly DrainLeftover[],
     versionNum,
+    indexes: clock?.indexes ?? 0,
     now: clock?.now ?? "",
   };
 }
@@ -134,6 +145,20 @@ const COLUMNS = `,
       select coalesce(pg_catalog.json_agg(distinct coalesce(r.rolname, '')), '[]'::json)
       from pg_catalog.aclexplode(c.relacl) as a left join pg_catalog.pg_roles as r on r.oid = a.grantee
       where a.grantee <> c.relowner) end as grantees`;
+
+const STRATEGY = { list: "l", range: "r", hash: "h" } as const;
+
+function cutOtherwiseSql({ dimensions }: Scheme): string {
+  const declared = dimensions.map(
+    ({ strategy, column }, level) =>
+      `(${level}, ${literal(STRATEGY[strategy])}, ${literal(column)}, 1)`,
+  );
+  return `select t.oid::bigint as oid, pg_catalog.pg_get_partkeydef(t.oid) as key
+  from tree as t join pg_catalog.pg_partitioned_table as k on k.partrelid = t.oid
+  left join pg_catalog.pg_attribute as a on a.attrelid = k.partrelid and a.attnum = k.partattrs[0]
+  where not t.pending and (t.level, k.partstrat::text, coalesce(a.attname::text, ''), k.partnatts) not in (values ${declared.join(", ")})
+  order by t.level, t.oid`;
+}
 
 function detachedSql(scheme: Scheme, moment: string, graceDays: number): string {
   const mark = markOf(scheme);
