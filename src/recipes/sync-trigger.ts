@@ -97,14 +97,23 @@ export function dropSyncSql(sync: Pick<SyncTrigger, "table" | "name">): string {
   return `DROP TRIGGER ${ident(names.trigger)} ON ${qualified(schema, name)};\nDROP FUNCTION ${qualified(schema, names.function)}()`;
 }
 
-/** What a backfill sets, and where: the new columns of rows that were there before the trigger. */
-export function syncBackfill({ new: columns }: Pick<SyncTrigger, "new">): {
+/**
+ * What a backfill sets, and where: the new columns of rows that were there before the trigger.
+ *
+ * Where both sides are written, a row whose old columns follow its new ones is not turned back to what the old ones yield.
+ */
+export function syncBackfill({ old, new: columns, direction }: SyncTrigger): {
   readonly set: string;
   readonly where: string;
 } {
+  const names = (side: readonly SyncedColumn[]) =>
+    side.map(({ name }) => `target.${ident(name)}`).join(", ");
+  const differs = (side: readonly SyncedColumn[]) =>
+    `pg_catalog.record_image_ne(ROW(${names(side)}), ROW(${side.map(({ value, type }) => `(${value})::${type}`).join(", ")}))`;
+  const unfilled = `(pg_catalog.num_nonnulls(${names(columns)}) = 0 OR ${differs(old)})`;
   return {
     set: columns.map(({ name, value }) => `${ident(name)} = (${value})`).join(", "),
-    where: `pg_catalog.record_image_ne(ROW(${columns.map(({ name }) => `target.${ident(name)}`).join(", ")}), ROW(${columns.map(({ value, type }) => `(${value})::${type}`).join(", ")}))`,
+    where: [differs(columns), ...(direction === "both" ? [unfilled] : [])].join(" AND "),
   };
 }
 
