@@ -45,7 +45,7 @@ export function archiveHandlers(archive: Archive | undefined): Readonly<Record<s
     const relation = { schema, name: table };
     return archive.kind === "copy"
       ? copyOut(archive.directory, relation, context)
-      : dumpOut(archive, relation);
+      : dumpOut(archive, relation, context);
   };
   return { [archiveCall(archive).handler]: { version: 1, run } };
 }
@@ -124,18 +124,27 @@ function csv(text: string): string {
   return ident(text);
 }
 
+/** Each table by its own name: a pg_dump of 15 knows no table with its children. */
 async function dumpOut(
   { directory, url, binary = "pg_dump" }: Extract<Archive, { readonly kind: "pg_dump" }>,
   relation: RelationName,
+  { executor }: HandlerContext,
 ): Promise<void> {
   await mkdir(directory, { recursive: true });
   const path = `${fileOf(directory, relation)}.dump`;
   const table = qualified(relation.schema, relation.name);
+  const members = await executor.query<RelationName>(
+    `WITH RECURSIVE member (oid) AS (
+       SELECT ${literal(table)}::regclass::oid
+       UNION ALL SELECT i.inhrelid FROM member AS m JOIN pg_catalog.pg_inherits AS i ON i.inhparent = m.oid)
+     SELECT n.nspname AS schema, c.relname AS name
+     FROM member AS m JOIN pg_catalog.pg_class AS c ON c.oid = m.oid JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace`,
+  );
   try {
     await promisify(execFile)(binary, [
       "--format=custom",
       `--file=${path}.part`,
-      `--table-and-children=${table}`,
+      ...members.map(({ schema, name }) => `--table=${qualified(schema, name)}`),
       `--dbname=${url}`,
     ]);
   } catch (cause) {
