@@ -13,14 +13,13 @@ export async function readProbeQuery(
   sql: string,
   timeoutMs: number,
 ): Promise<ProbeHealth> {
-  let beganMs = 0;
+  // One text is one transaction, also on a standby, where none may begin as READ WRITE.
+  const limits = `SELECT pg_catalog.set_config('transaction_read_only', 'on', true),
+    pg_catalog.set_config('statement_timeout', ${literal(`${Math.round(timeoutMs)}ms`)}, true)`;
   try {
-    return await executor.transaction(async (transaction) => {
-      await transaction.query(
-        `SET TRANSACTION READ ONLY; SELECT pg_catalog.set_config('statement_timeout', ${literal(`${Math.round(timeoutMs)}ms`)}, true)`,
-      );
-      beganMs = performance.now();
-      await transaction.query(sql);
+    return await executor.session(async (session) => {
+      const beganMs = performance.now();
+      await session.query(`${limits}; ${sql}`);
       return { ms: performance.now() - beganMs, timedOut: false };
     });
   } catch (error) {

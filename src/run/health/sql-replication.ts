@@ -5,15 +5,18 @@ export function replicationSql(versionNum: number): string {
       ? ["pg_stat_get_checkpointer_num_timed", "pg_stat_get_checkpointer_num_requested"]
       : ["pg_stat_get_bgwriter_timed_checkpoints", "pg_stat_get_bgwriter_requested_checkpoints"];
   return `
+-- greatest() skips NULL: what is unknown must not become 0.
 'replicas', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
     'name', r.application_name, 'state', r.state, 'sync', r.sync_state,
-    'lagBytes', greatest(0, pg_catalog.pg_wal_lsn_diff(log.position, r.replay_lsn)),
+    'lagBytes', CASE WHEN r.replay_lsn IS NOT NULL
+      THEN greatest(0, pg_catalog.pg_wal_lsn_diff(log.position, r.replay_lsn)) END,
     'lagMs', pg_catalog.round(1000 * extract(epoch FROM r.replay_lag)))
     ORDER BY r.application_name, r.pid), '[]'::json)
   FROM pg_catalog.pg_stat_replication r, log),
 'slots', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
     'name', s.slot_name, 'kind', s.slot_type, 'active', s.active, 'walStatus', s.wal_status,
-    'retainedBytes', greatest(0, pg_catalog.pg_wal_lsn_diff(log.position, s.restart_lsn)))
+    'retainedBytes', CASE WHEN s.restart_lsn IS NOT NULL
+      THEN greatest(0, pg_catalog.pg_wal_lsn_diff(log.position, s.restart_lsn)) END)
     ORDER BY s.slot_name), '[]'::json)
   FROM pg_catalog.pg_replication_slots s, log),
 'wal', (SELECT pg_catalog.json_build_object(
