@@ -5,7 +5,7 @@ import { validatePartitions } from "../src/partitioning/validate-partitions.ts";
 import type { Bench } from "./bench.ts";
 import { figure } from "./figure.ts";
 import { measureAlone } from "./measure.ts";
-import { installLeaves, lockSetting, YEAR } from "./observation-leaves.ts";
+import { installLeaves, lockSetting } from "./observation-leaves.ts";
 
 /** Looks after 4,800 leaves: what it costs every minute, and when a month begins. */
 export const bench: Bench = async ({ url, say }) => {
@@ -13,7 +13,7 @@ export const bench: Bench = async ({ url, say }) => {
   try {
     const petri = await installLeaves(sql, say);
     const at = (moment: string) => ({ now: new Date(moment) });
-    // The last quarter is the one that is there whole: premaking begins with the next year.
+    // In September all that is kept ready is there; when October begins, one more month of each site is to be made.
     const settle = async (moment: string) => {
       const began = performance.now();
       const report = await maintain(sql, [petri], at(moment));
@@ -31,7 +31,7 @@ export const bench: Bench = async ({ url, say }) => {
       rounds: 3,
     });
     const validated = await measureAlone(() => validatePartitions(sql, petri), { rounds: 3 });
-    const month = await settle(new Date(YEAR.until.getTime() + 86_400_000).toISOString());
+    const month = await settle("2025-10-01T00:00:00Z");
     return [
       figure({
         what: "maintain with nothing to do",
@@ -46,8 +46,13 @@ export const bench: Bench = async ({ url, say }) => {
         target: { of: "ours", atMost: 1000 },
       }),
       figure({ what: "inspectPartitions, every file measured", ours: measured, unit: "ms" }),
-      figure({ what: "validatePartitions", ours: validated, unit: "ms" }),
-      figure({ what: "a month begins for 400 sites", ours: month, unit: "ms" }),
+      figure({
+        what: "validatePartitions",
+        ours: validated,
+        unit: "ms",
+        target: { of: "ours", atMost: 1000 },
+      }),
+      figure({ what: "a month begins for 400 sites: 400 leaves", ours: month, unit: "ms" }),
       figure({ what: "max_locks_per_transaction", ours: await lockSetting(sql), unit: "" }),
     ];
   } finally {
