@@ -20,7 +20,7 @@ export const watchVerb: Verb = {
   operands: [],
   options: ["once", "every", "probe", "pause-run", ...DATABASE],
   notes:
-    "Prints a line for each alert that is raised and cleared, until Ctrl-C; with --once what there is now. Exit code 3 where there was an alert. It changes nothing, except that --pause-run asks a run to pause.",
+    "Prints a line for each alert that is raised and cleared, until Ctrl-C, with --json one of JSON for each sample too; with --once what there is now. Exit code 3 where there was an alert. It changes nothing, except that --pause-run asks a run to pause.",
   run: (call) => {
     const everyMs = everyOption(call);
     const isOnce = call.options.once === true;
