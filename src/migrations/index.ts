@@ -1,12 +1,61 @@
 /** Online changes as plans, and their pieces. */
+export { addCheck, type AddCheckOptions } from "../recipes/add-check.ts";
+export { addColumn, type AddColumnOptions, type NewDrizzleColumn } from "../recipes/add-column.ts";
 export {
   addForeignKey,
   type AddForeignKeyOptions,
   type ForeignKeyAction,
 } from "../recipes/add-foreign-key.ts";
+export {
+  backfill,
+  type BackfillCheck,
+  type BackfillKey,
+  type BackfillOptions,
+} from "../recipes/backfill.ts";
+export {
+  addPrimaryKey,
+  addUnique,
+  type AddPrimaryKeyOptions,
+  type AddUniqueOptions,
+} from "../recipes/add-unique.ts";
 export { createIndex } from "../recipes/create-index.ts";
+export {
+  createMaterializedView,
+  type CreateMaterializedViewOptions,
+} from "../recipes/create-materialized-view.ts";
+export { dropColumn, type DropColumnOptions } from "../recipes/drop-column.ts";
+export { dropIndex, type DropIndexOptions } from "../recipes/drop-index.ts";
+export { enableRls, type EnableRlsOptions, type NewPolicy } from "../recipes/enable-rls.ts";
+export {
+  addEnumValue,
+  renameEnumValue,
+  type AddEnumValueOptions,
+  type EnumTarget,
+  type RenameEnumValueOptions,
+} from "../recipes/enum-value.ts";
+export { type IndexShape } from "../recipes/build-index.ts";
+export { type IndexTarget } from "../recipes/index-facts.ts";
 export type { CreateIndexOptions, IndexPart } from "../recipes/index-options.ts";
+export {
+  changeColumnType,
+  type ChangeColumnTypeOptions,
+} from "../recipes/change-column-type.ts";
+export { type ColumnFacts } from "../recipes/own-column.ts";
+export { renameColumn, type RenameColumnOptions } from "../recipes/rename-column.ts";
+export { renameTable, type RenameTableOptions } from "../recipes/rename-table.ts";
+export { removeEnumValue, type RemoveEnumValueOptions } from "../recipes/remove-enum-value.ts";
+export { replaceIndex, type ReplaceIndexOptions } from "../recipes/replace-index.ts";
 export { setNotNull, type SetNotNullOptions } from "../recipes/set-not-null.ts";
+export { type BackfillPace } from "../recipes/shadow-column.ts";
+export {
+  mergeColumns,
+  splitColumn,
+  type DerivedColumn,
+  type MergeColumnsOptions,
+  type ReplacedColumn,
+  type SplitColumnOptions,
+} from "../recipes/split-column.ts";
+export { type SyncConflict } from "../recipes/sync-trigger.ts";
 export { type DrizzleColumn, type DrizzleTable, type TableTarget } from "../plan/target.ts";
 
 /** How the database bears it. */

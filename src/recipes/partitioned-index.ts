@@ -167,7 +167,7 @@ function parentOf({ parent }: Member, nodes: readonly Member[]): Member | undefi
 }
 
 /** As PostgreSQL would name it: `<partition>_<columns>_idx`, with what the index adds to the name of its table. */
-function partNameOf(
+export function partNameOf(
   { tables, indexes }: Pick<Facts, "tables" | "indexes">,
   partition: PartitionFact,
   name: string,
@@ -185,7 +185,11 @@ function partNameOf(
 }
 
 /** A unique index tells apart within one partition only, unless its columns say which partition it is. */
-function refuseMissingKeys({ unique, parts }: IndexShape, target: RelationName, tree: TreeBelow) {
+export function refuseMissingKeys(
+  { unique, parts }: IndexShape,
+  target: RelationName,
+  tree: TreeBelow,
+): void {
   if (unique !== true) return;
   const columns = parts.flatMap((part) => {
     const on = typeof part === "object" && "on" in part ? part.on : part;
