@@ -64,6 +64,17 @@ onEngines("a default partition", (engine) => {
     expect(again.steps.map(({ id }) => id)).toEqual([]);
   });
 
+  it("is caught up with right before the swap: statistics and proof take as long as all rows do", async () => {
+    await db.query(`INSERT INTO ${schema}.events VALUES ('2025-06-08 12:00+00', 1, 'x')`);
+    const { steps } = await run("2025-06-09", { dryRun: true });
+    const ids = steps.map(({ id }) => id.split("/").at(-1));
+    expect(ids.slice(ids.indexOf("proof"), ids.indexOf("swap") + 1)).toEqual([
+      "proof",
+      "catch-up-again",
+      "swap",
+    ]);
+  });
+
   it("is drained with foreign keys, row security and values that hold quotes", async () => {
     await db.query(`INSERT INTO ${schema}.programs VALUES ('it''s')`);
     await db.query(`SELECT ${schema}.provision_readings('it''s', 's', '2025-01-01', '2025-01-01')`);

@@ -95,6 +95,13 @@ export function drainSteps(state: MaintenanceState, drain: Drain): readonly Step
       transaction: "commitAfter",
       undo: { kind: "nothing" },
     },
+    // Statistics and proof take as long as all rows do: what is logged meanwhile would be worked off under the lock of the swap.
+    outside(
+      `${id}/catch-up-again`,
+      "Work off what was logged since, so that the swap is short",
+      applyLogSql(stages, true),
+      rows,
+    ),
     {
       kind: "sql",
       id: `${id}/swap`,
