@@ -6,6 +6,7 @@ import { ident, literal } from "../sql/quote.ts";
 import { readProofCatalog } from "./proof/catalog.ts";
 import { leftoverCells } from "./proof/context-cells.ts";
 import { POSTURE_FUNCTIONS } from "./proof/declared-policies.ts";
+import { lookupProbes } from "./proof/lookup-probes.ts";
 import { planCells, type CellPlan } from "./proof/plan-cells.ts";
 import { judgeCells } from "./proof/judge.ts";
 import { modelOf, schemasOf } from "./proof/model.ts";
@@ -143,12 +144,13 @@ async function prepare(db: Queryable, definition: Definition): Promise<string> {
     });
   const path = [...schemasOf(definition), "public", "extensions"].map(ident).join(", ");
   await prepareRunner(db);
-  await db.query(`${[INSERT, ...POSTURE_FUNCTIONS].join(";\n")};
+  await db.query(`${[INSERT, ...POSTURE_FUNCTIONS, ...lookupProbes(definition)].join(";\n")};
     SET LOCAL search_path TO ${path};
     SET LOCAL lc_messages TO ${literal("C").trim()};
     SET LOCAL session_replication_role TO replica;
     SET LOCAL row_security TO on;
-    SET LOCAL jit TO off`);
+    SET LOCAL jit TO off;
+    SET LOCAL plan_cache_mode TO force_generic_plan`);
   return `PostgreSQL ${who.version}`;
 }
 

@@ -4,6 +4,7 @@ import { literal, qualified, ident } from "../../sql/quote.ts";
 import { predicateOf } from "../predicate.ts";
 import { oneOf, told, type PlannedCell } from "./cell.ts";
 import { classOf } from "./expected.ts";
+import { probeOf } from "./lookup-probes.ts";
 import { partsOf, type ProofModel, type ProvenTable } from "./model.ts";
 import { cell, reachOf, REFUSED, type CellSources } from "./reach.ts";
 import { keepOnly, updateAll } from "./statements.ts";
@@ -139,9 +140,12 @@ export function lookupCells(sources: CellSources, model: ProofModel): readonly P
       ]),
     ].filter((value) => value !== row.values[column]);
     const chosen = [...values.filter((value) => !isReached(value)), ...values.filter(isReached)];
-    const ids = reading.map(
-      ({ name, query }) =>
-        `SELECT ${literal(`${name} `)} || x::text AS k FROM (${query ?? "SELECT NULL"}) AS q(x)`,
+    const ids = reading.flatMap((lookup) =>
+      lookup.query === null
+        ? []
+        : [
+            `SELECT ${literal(`${lookup.name} `)} || x AS k FROM pg_catalog.unnest(${probeOf(access, lookup)}) AS x`,
+          ],
     );
     return chosen.slice(0, VALUES).map((to) =>
       cell(sources, `update ${column}, which lookups read`, {

@@ -90,9 +90,10 @@ function searchFor(
     facts.map((column) => candidates(column, expressions, types, samplesOf(column))),
     limit,
   );
-  const from = facts.map((column, at) => {
+  // Materialized: each value is made once, and not for each combination.
+  const made = facts.map((column, at) => {
     const list = (lists[at] ?? [null]).map((each) => `(${value(each)})`).join(", ");
-    return `(SELECT v::${column.type} AS ${ident(column.name)}, v::${column.type}::text AS ${ident(`v${at}`)} FROM (VALUES ${list}) AS t(v)) AS ${ident(`c${at}`)}`;
+    return `${ident(`c${at}`)} AS MATERIALIZED (SELECT v::${column.type} AS ${ident(column.name)}, v::${column.type}::text AS ${ident(`v${at}`)} FROM (VALUES ${list}) AS t(v))`;
   });
   const shown = facts.map((_, at) => ident(`v${at}`)).join(", ");
   const where = expressions.map((each) => `(${each}) IS NOT FALSE`).join(" AND ");
@@ -100,8 +101,8 @@ function searchFor(
   return {
     as: 0,
     kind: "rows",
-    sql: `SELECT pg_catalog.json_agg(r.list)::text FROM (
-      SELECT ARRAY[${shown}]::text[] AS list FROM ${from.join(" CROSS JOIN ")} WHERE ${where}
+    sql: `WITH ${made.join(", ")} SELECT pg_catalog.json_agg(r.list)::text FROM (
+      SELECT ARRAY[${shown}]::text[] AS list FROM ${facts.map((_, at) => ident(`c${at}`)).join(" CROSS JOIN ")} WHERE ${where}
       ORDER BY ${nulls}, pg_catalog.md5(pg_catalog.concat_ws('|', ${shown})) LIMIT 300) AS r`,
   };
 }

@@ -1,4 +1,3 @@
-import { getTableConfig } from "drizzle-orm/pg-core";
 import { ident, literal } from "../../sql/quote.ts";
 import { sqlText } from "../../sql/sql-text.ts";
 import { rolesOf, type ProvenTable } from "./model.ts";
@@ -42,10 +41,10 @@ END $posture$`,
 ];
 
 /** What the policies of a table say, each expression once: how it is written does not depend on the policy that it stands in. */
-function expressionsOf({ table }: ProvenTable): readonly string[] {
+function expressionsOf({ policies }: ProvenTable): readonly string[] {
   return [
     ...new Set(
-      getTableConfig(table).policies.flatMap(({ using, withCheck }) =>
+      policies.flatMap(({ using, withCheck }) =>
         [using, withCheck].flatMap((each) => (each === undefined ? [] : [sqlText(each)])),
       ),
     ),
@@ -81,7 +80,7 @@ export function declaredShapes(
   const written = (JSON.parse(answer.slice(3) || "[]") as string[][]).flat();
   const places = new Map(expressionsOf(proven).map((each, at) => [each, written[at] ?? null]));
   return new Map(
-    getTableConfig(proven.table).policies.map((policy) => {
+    proven.policies.map((policy) => {
       const { name, using, withCheck } = policy;
       const roles = rolesOf(policy);
       const shape: PolicyShape = {

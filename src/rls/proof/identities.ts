@@ -1,8 +1,9 @@
-import { COMMANDS, type AccessData, type RowClass } from "../../definition/access.ts";
+import { COMMANDS, type AccessData, type Lookup, type RowClass } from "../../definition/access.ts";
 import type { Queryable } from "../../executor/executor.ts";
 import { ident, qualified } from "../../sql/quote.ts";
 import { askerOf, settingsOf, type Identity } from "./asker.ts";
 import { classOf, customKey, reaches, withoutKey, type Known } from "./expected.ts";
+import { probeOf } from "./lookup-probes.ts";
 import { partsOf, value, type ProofModel, type ProvenTable } from "./model.ts";
 import { ask, type Asker, type Question } from "./runner.ts";
 import { removeRow } from "./statements.ts";
@@ -153,10 +154,10 @@ async function know(
     if (access.lookups.length > 0 && !seen.has(who)) {
       seen.set(who, at);
       askers.push({ role: null, settings: settingsOf(access, identity) });
-      for (const { name, query } of access.lookups) {
-        if (query === null) continue;
-        questions.push(lookupQuestion(query, askers.length - 1));
-        places.push([at, "lookup", name]);
+      for (const lookup of access.lookups) {
+        if (lookup.query === null) continue;
+        questions.push(lookupQuestion(access, lookup, askers.length - 1));
+        places.push([at, "lookup", lookup.name]);
       }
     }
     const own = customs.get(identity.persona) ?? [];
@@ -194,11 +195,11 @@ function into<K, V>(map: Map<K, Map<string, V>>, key: K): Map<string, V> {
   return found;
 }
 
-function lookupQuestion(query: string, as: number): Question {
+function lookupQuestion(access: AccessData, lookup: Lookup, as: number): Question {
   return {
     as,
     kind: "rows",
-    sql: `SELECT pg_catalog.to_json(ARRAY(SELECT x::text FROM (${query}) AS q(x)))::text`,
+    sql: `SELECT pg_catalog.to_json(${probeOf(access, lookup)})::text`,
   };
 }
 
@@ -207,11 +208,16 @@ function customQuestion(world: World, table: ProvenTable, predicate: string): st
   const rows = rowsOf(world, table);
   if (rows.length === 0) return "SELECT ''";
   const key = ident("underpin key");
+  // The columns that it names. Where it may mean the row, all: a row with fewer columns would be another.
+  const said = predicate.toLowerCase();
+  const columns = said.includes(table.name.toLowerCase())
+    ? table.columns
+    : table.columns.filter(({ name }) => said.includes(name.toLowerCase()));
   const lists = rows.map(
     (row) =>
-      `(${[value(row.key), ...table.columns.map(({ name, type }) => `${value(row.values[name] ?? null)}::${type}`)].join(", ")})`,
+      `(${[value(row.key), ...columns.map(({ name, type }) => `${value(row.values[name] ?? null)}::${type}`)].join(", ")})`,
   );
-  const names = [key, ...table.columns.map(({ name }) => ident(name))].join(", ");
+  const names = [key, ...columns.map(({ name }) => ident(name))].join(", ");
   return `SELECT pg_catalog.string_agg(${key}, pg_catalog.chr(31)) FROM (VALUES ${lists.join(", ")}) AS ${ident(table.name)}(${names}) WHERE ${predicate}`;
 }
 
@@ -253,11 +259,12 @@ async function withoutRows(
   identities.forEach((identity, at) => {
     for (const table of model.tables) {
       const wanted = lookupsOf(classOf(table, access, identity.persona, "insert"));
-      for (const { name, query, reads } of access.lookups) {
+      for (const lookup of access.lookups) {
+        const { name, query, reads } = lookup;
         const isRead = reads.some((each) => qualified(each.schema, each.name) === table.sql);
         if (!isRead || query === null || !wanted.has(name)) continue;
         for (const row of rowsOf(world, table)) {
-          questions.push({ ...lookupQuestion(query, at), before: removeRow(table, row) });
+          questions.push({ ...lookupQuestion(access, lookup, at), before: removeRow(table, row) });
           places.push([at, withoutKey(table, row), name]);
         }
       }

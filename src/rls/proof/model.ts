@@ -1,4 +1,4 @@
-import { getTableName, is } from "drizzle-orm";
+import { is } from "drizzle-orm";
 import {
   getMaterializedViewConfig,
   getTableConfig,
@@ -28,7 +28,8 @@ export interface ProvenTable {
   readonly schema: string;
   readonly name: string;
   readonly path: string;
-  readonly table: PgTable;
+  /** Its policies, made once: Drizzle makes all of a table each time that it is asked. */
+  readonly policies: readonly PgPolicy[];
   /** Null where no rule was declared: closed to everybody. */
   readonly rules: TableRules | null;
   readonly access: AccessData | null;
@@ -69,10 +70,14 @@ export interface ProofModel {
   readonly catalog: ProofCatalog;
 }
 
+const SCHEMA = Symbol.for("drizzle:Schema");
+
 /** The schemas of a definition's tables, views and functions. */
 export function schemasOf(definition: Definition): readonly string[] {
   const relations = Object.values(definition.tables).flatMap((entity) => {
-    if (is(entity, PgTable)) return [getTableConfig(entity).schema ?? "public"];
+    // Not by getTableConfig, which makes all policies of the table.
+    if (is(entity, PgTable))
+      return [(entity as unknown as { readonly [SCHEMA]?: string })[SCHEMA] ?? "public"];
     if (is(entity, PgView)) return [getViewConfig(entity).schema ?? "public"];
     if (is(entity, PgMaterializedView))
       return [getMaterializedViewConfig(entity).schema ?? "public"];
@@ -96,8 +101,7 @@ export function modelOf(definition: Definition, catalog: ProofCatalog): ProofMod
   }
   const tables = Object.values(definition.tables).flatMap((entity): ProvenTable[] => {
     if (!is(entity, PgTable)) return [];
-    const schema = getTableConfig(entity).schema ?? "public";
-    const name = getTableName(entity);
+    const { schema = "public", name, policies } = getTableConfig(entity);
     const sql = qualified(schema, name);
     const rules = tableRules(entity);
     const own = columns.get(sql) ?? [];
@@ -119,7 +123,7 @@ export function modelOf(definition: Definition, catalog: ProofCatalog): ProofMod
         schema,
         name,
         path: namedPath("table", schema, name),
-        table: entity,
+        policies,
         rules,
         access: definition.access.find((each) => each.schema === rules?.access) ?? null,
         tenantColumn: rules?.tenantColumn ?? null,

@@ -1,4 +1,3 @@
-import { getTableConfig } from "drizzle-orm/pg-core";
 import { ident } from "../../sql/quote.ts";
 import { sqlText } from "../../sql/sql-text.ts";
 import type { PlannedCell } from "./cell.ts";
@@ -15,7 +14,7 @@ export function policyMutations(model: ProofModel, table: ProvenTable): readonly
           .map(([persona]) => persona),
       ),
     );
-  return getTableConfig(table.table).policies.flatMap((policy, rank): Mutation[] => {
+  return table.policies.flatMap((policy, rank): Mutation[] => {
     const roles = rolesOf(policy);
     const personas = personasOf(roles);
     const on = `${ident(policy.name)} ON ${table.sql}`;
@@ -27,6 +26,7 @@ export function policyMutations(model: ProofModel, table: ProvenTable): readonly
     const shows = (cell: PlannedCell) =>
       cell.object === table.path &&
       (cell.persona === "catalog" || (personas.has(cell.persona) && isAbout(cell, command)));
+    const opened = (cell: PlannedCell) => shows(cell) && canOpen(cell);
     const first = policy.as === "restrictive" ? FLOOR_FIRST : firstOf(command);
     const open = [
       policy.using === undefined ? "" : " USING (true)",
@@ -45,7 +45,7 @@ export function policyMutations(model: ProofModel, table: ProvenTable): readonly
               ...at,
               title: "make the policy true",
               sql: `ALTER POLICY ${on}${open}`,
-              shows,
+              shows: opened,
               first,
             },
           ]),
@@ -56,7 +56,7 @@ export function policyMutations(model: ProofModel, table: ProvenTable): readonly
               title: "make what the policy checks true",
               sql: `ALTER POLICY ${on} WITH CHECK (true)`,
               shows: (cell: PlannedCell) =>
-                shows(cell) && (cell.persona === "catalog" || MOVES.test(cell.command)),
+                opened(cell) && (cell.persona === "catalog" || MOVES.test(cell.command)),
               first: policy.as === "restrictive" ? FLOOR_FIRST : WITHIN_FIRST,
             },
           ]
@@ -69,8 +69,10 @@ export function policyMutations(model: ProofModel, table: ProvenTable): readonly
               ...at,
               title: "give the policy to everybody",
               sql: `ALTER POLICY ${on} TO PUBLIC`,
+              first: firstOf(command),
               shows: (cell: PlannedCell) =>
                 cell.object === table.path &&
+                canOpen(cell) &&
                 (cell.persona === "catalog" ||
                   (!personas.has(cell.persona) &&
                     cell.expected !== "refused privilege" &&
@@ -120,6 +122,11 @@ function isAbout({ command, context }: PlannedCell, of: keyof typeof ABOUT): boo
   return ABOUT[of].test(command) && CONTEXTS.has(context);
 }
 
+/** A policy that is opened takes nothing away: what was neither refused nor hidden is answered as before. */
+function canOpen({ persona, denies }: PlannedCell): boolean {
+  return persona === "catalog" || denies;
+}
+
 /** Contexts that are right in themselves: the others are refused by the functions, whatever a table's policies are. */
 const CONTEXTS: ReadonlySet<PlannedCell["context"]> = new Set(["right", "other tenant"]);
 
@@ -148,6 +155,7 @@ export function tableMutations(table: ProvenTable): readonly Mutation[] {
       ...at,
       title: "add a policy for everybody",
       sql: `CREATE POLICY underpin_hole ON ${table.sql} USING (true)`,
+      shows: (cell: PlannedCell) => shows(cell) && canOpen(cell),
     },
     ...PRIVILEGES.map((privilege) => ({
       ...at,

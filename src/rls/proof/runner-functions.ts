@@ -33,12 +33,13 @@ BEGIN
       SET CONSTRAINTS ALL IMMEDIATE;
     END IF;
     IF scene ? 'as' THEN ignored := pg_temp.underpin_become(askers -> (scene ->> 'as')::int); END IF;
-    -- From here on as the asker, who may call what is built in and nothing else.
+    -- From here on as the asker, if the scene has one, who may call what is built in and nothing else.
     FOR at IN 0 .. pg_catalog.jsonb_array_length(questions) - 1 LOOP
       q := questions -> at;
       kind := q ->> 'kind';
       answer := NULL;
       BEGIN
+        IF q ? 'as' AND kind <> 'switch' THEN ignored := pg_temp.underpin_become(askers -> (q ->> 'as')::int); END IF;
         IF kind = 'rows' THEN
           EXECUTE q ->> 'sql' INTO answer;
         ELSIF kind = 'count' THEN

@@ -46,7 +46,7 @@ export interface Changed {
   readonly answer?: string;
 }
 
-/** Questions that share what is done before them, and who asks. */
+/** Questions that share what is done before them, or where nothing is, who asks. */
 interface Scene {
   readonly before?: string;
   readonly live?: boolean;
@@ -54,12 +54,12 @@ interface Scene {
   readonly questions: Item[];
 }
 
-/** What is left of a question in its scene. */
+/** What is left of a question in its scene: who asks stands in it where askers share the scene. */
 type Item = Pick<Question, "sql" | "kind" | "after" | "first"> & { readonly as?: number };
 
 /** Makes the functions that ask, for this transaction. */
 export async function prepareRunner(db: Queryable): Promise<void> {
-  await db.query(RUNNER_FUNCTIONS.join(";\n"));
+  await db.query(["SET LOCAL check_function_bodies TO off", ...RUNNER_FUNCTIONS].join(";\n"));
 }
 
 /**
@@ -88,11 +88,14 @@ export async function ask(
     places.set(key, place);
     return place;
   });
+  // What is live last: it throws away the plans of the session each time, and all that come after would be planned again.
+  const all = [...scenes.values()];
+  const ordered = [...all.filter(({ live }) => live !== true), ...all.filter(({ live }) => live)];
   const [row] = await db.query<{ answers: readonly (readonly string[])[] }>(
     "SELECT pg_temp.underpin_ask_all($1::jsonb, $2::jsonb) AS answers",
-    [JSON.stringify([...scenes.values()]), JSON.stringify(askers)],
+    [JSON.stringify(ordered), JSON.stringify(askers)],
   );
-  const ranks = new Map([...scenes.values()].map((scene, rank) => [scene, rank]));
+  const ranks = new Map(ordered.map((scene, rank) => [scene, rank]));
   return asked.map(([scene, at]) => row?.answers[ranks.get(scene) ?? -1]?.[at] ?? "");
 }
 
@@ -113,15 +116,22 @@ function partsOf(
   same: readonly number[],
 ): readonly [scene: Omit<Scene, "questions">, item: Item] {
   const who = same[as] ?? as;
-  const common = {
-    ...(before === undefined ? {} : { before }),
-    ...(live === true ? { live } : {}),
+  const item = {
+    sql,
+    kind,
+    ...(after === undefined ? {} : { after }),
+    ...(first === undefined ? {} : { first: same[first] ?? first }),
   };
-  const item = { sql, kind, ...(after === undefined ? {} : { after }) };
-  // Who switches is nobody before.
-  return first === undefined
-    ? [{ ...common, as: who }, item]
-    : [common, { ...item, as: who, first: same[first] ?? first }];
+  // To become somebody else costs less than what is done before; who switches is nobody before.
+  return before === undefined && live !== true && first === undefined
+    ? [{ as: who }, item]
+    : [
+        {
+          ...(before === undefined ? {} : { before }),
+          ...(live === true ? { live } : {}),
+        },
+        { ...item, as: who },
+      ];
 }
 
 /** Makes each change, asks its questions until one is answered otherwise than expected, and takes it back. */
