@@ -65,3 +65,5 @@ export { mergePartitions, type MergePartitionsOptions } from "./merge-partitions
 export type { ReshapeFacts } from "./reshape-of.ts";
 export { splitPartition, type SplitPartitionOptions } from "./split-partition.ts";
 export { changeGranularity, type ChangeGranularityOptions } from "./change-granularity.ts";
+export type { FlatFacts } from "./flat/flat-of.ts";
+export { undoPartitioning, type UndoPartitioningOptions } from "./undo-partitioning.ts";

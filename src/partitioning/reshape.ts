@@ -2,7 +2,8 @@ import { plan } from "../plan/plan.ts";
 import type { Lock, Plan, RowAccess, Step } from "../plan/step.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
 import { copiedSql, copySql, differenceSql } from "./reshape-copy.ts";
-import { reshapeOf, surroundingsOf, type OutgoingKey, type Replacement } from "./reshape-of.ts";
+import { keySteps } from "./reshape-keys.ts";
+import { reshapeOf, surroundingsOf, type Replacement } from "./reshape-of.ts";
 import {
   catchUpSql,
   checkSql,
@@ -178,37 +179,6 @@ function checkSteps(reshape: Reshape, { name }: Leaf, onAbove: readonly Lock[]):
       title: `Prove the CHECK of ${name} while reads and writes go on`,
       sql: `ALTER TABLE ${table} VALIDATE CONSTRAINT ${ident(names.check)}`,
       locks: lock("shareUpdateExclusive"),
-      transaction: "commitAfter",
-      undo: { kind: "nothing" },
-    },
-  ];
-}
-
-function keySteps(schema: string, leaf: Leaf, key: OutgoingKey): readonly Step[] {
-  const table = qualified(schema, leaf.name);
-  const own = (mode: Lock["mode"]): Lock => ({ schema, name: leaf.name, mode });
-  return [
-    {
-      kind: "sql",
-      id: `key/${leaf.name}/${key.name}`,
-      title: `Add the foreign key ${key.name} to ${leaf.name} without a look at its rows`,
-      sql: `ALTER TABLE ${table} ADD CONSTRAINT ${ident(key.name)} ${key.definition} NOT VALID`,
-      locks: [own("shareRowExclusive"), { ...key.to, mode: "shareRowExclusive" }],
-      transaction: "commitAfter",
-      undo: {
-        kind: "statement",
-        sql: `ALTER TABLE ${table} DROP CONSTRAINT ${ident(key.name)}`,
-        locks: [own("accessExclusive"), { ...key.to, mode: "accessExclusive" }],
-        transaction: "inside",
-      },
-    },
-    {
-      kind: "sql",
-      id: `validate/${leaf.name}/${key.name}`,
-      title: `Prove ${key.name} of ${leaf.name} while reads and writes go on`,
-      sql: `ALTER TABLE ${table} VALIDATE CONSTRAINT ${ident(key.name)}`,
-      locks: [own("shareUpdateExclusive"), own("accessShare"), { ...key.to, mode: "rowShare" }],
-      rows: [{ ...key.to, access: "read" }],
       transaction: "commitAfter",
       undo: { kind: "nothing" },
     },

@@ -1,0 +1,237 @@
+import { plan } from "../plan/plan.ts";
+import type { Lock, Plan, RowAccess, Step } from "../plan/step.ts";
+import { targetOf, type TableTarget } from "../plan/target.ts";
+import { literal, qualified } from "../sql/quote.ts";
+import { copiedFlatSql, copyFlatSql, flatDifferenceSql } from "./flat/flat-copy.ts";
+import { flatOf, type Flat, type FlatFacts } from "./flat/flat-of.ts";
+import {
+  catchUpFlatSql,
+  lockFlatSql,
+  prepareFlatSql,
+  unwatchSql,
+  watchSql,
+} from "./flat/flat-sql.ts";
+import { flattenSql, ownTriggers, unflattenSql } from "./flat/flat-swap.ts";
+import { keySteps } from "./reshape-keys.ts";
+
+/** Which partitioned table becomes a plain one. */
+export interface UndoPartitioningOptions extends TableTarget {
+  /** Readings of the catalog, of all schemas that may refer to the table: `await readFacts(db)`. */
+  readonly facts: FlatFacts;
+}
+
+/** Leaves in one transaction. */
+const LEAVES = 20;
+
+/**
+ * Makes one plain table of a partitioned one, while reads and writes go on.
+ *
+ * PostgreSQL cannot turn one into the other. The rows are copied, leaf by leaf, into a plain table beside it, which a log of changed keys keeps
+ * alike; one short transaction then gives it the name, with indexes, constraints, foreign keys, policies, grants, triggers, comments
+ * and the numbers of its sequences. The partitioned table is kept as `<table>_partitioned` until `dropPartitioned`: an undo gives it the
+ * name again, with all rows that were written since.
+ *
+ * @example
+ * import { readFacts } from "underpin";
+ * import { undoPartitioning } from "underpin/partitioning";
+ * import { createTestDatabase } from "underpin/testing";
+ *
+ * const { db, close } = await createTestDatabase({
+ *   setup: `CREATE TABLE logs (id int PRIMARY KEY) PARTITION BY RANGE (id);
+ *     CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (0) TO (1000)`,
+ * });
+ * const facts = await readFacts(db, { schemas: ["public"] });
+ * undoPartitioning({ facts, table: "logs" }).name; // "undo-partitioning-public-logs"
+ * await close();
+ */
+export function undoPartitioning(options: UndoPartitioningOptions): Plan {
+  const target = targetOf(options);
+  const flat = flatOf(options.facts, target);
+  const { schema, table, names, leaves, indexes, keys, sequences } = flat;
+  const lock = (name: string, mode: Lock["mode"]): Lock => ({ schema, name, mode });
+  const on = (some: Flat["leaves"], mode: Lock["mode"]) => some.map(({ name }) => lock(name, mode));
+  const reads = (some: Flat["leaves"]) =>
+    some.map(({ name }): RowAccess => ({ schema, name, access: "read" }));
+  const nothing = { kind: "nothing" } as const;
+  const notYet = { sql: "SELECT 'absent' AS state" };
+  const parts = Array.from({ length: Math.ceil(leaves.length / LEAVES) }, (_, at) => ({
+    number: at + 1,
+    leaves: leaves.slice(at * LEAVES, (at + 1) * LEAVES),
+  }));
+  const identities = sequences.filter(({ ownedBy }) => ownedBy?.as === "identity").length;
+  const plain = { name: names.plain };
+  const toPlain = (id: string): Step => ({
+    kind: "sql",
+    id,
+    title: "Copy again what changed meanwhile",
+    sql: catchUpFlatSql(flat, table.name, names.plain, true),
+    locks: [lock(table.name, "accessShare"), lock(names.plain, "rowExclusive")],
+    rows: [{ schema, name: table.name, access: "read" }],
+    transaction: "outside",
+    probe: notYet,
+    undo: nothing,
+  });
+  const writesBack: readonly RowAccess[] = [
+    { schema, name: names.parked, access: "delete" },
+    { schema, name: names.parked, access: "insert" },
+  ];
+  const swapLocks = (other: string): readonly Lock[] => [
+    {
+      ...lock(table.name, "accessExclusive"),
+    },
+    lock(other, "accessExclusive"),
+    lock(names.log, "rowExclusive"),
+    ...indexes.map(({ name }) => lock(name, "shareUpdateExclusive")),
+  ];
+  const steps: readonly Step[] = [
+    isUsedByNobody(flat),
+    {
+      kind: "sql",
+      id: "prepare",
+      title: `Make ${names.plain} beside ${table.name}, empty and closed`,
+      sql: prepareFlatSql(flat),
+      locks: [{ ...lock(table.name, "accessShare"), indexes: false }],
+      creates: 2 + indexes.length + identities,
+      transaction: "commitAfter",
+      undo: {
+        kind: "statement",
+        sql: [
+          `DROP TABLE ${qualified(schema, names.plain)}`,
+          `DROP TABLE ${qualified(schema, names.log)}`,
+          ...[names.watch, names.watchBack].map(
+            (name) => `DROP FUNCTION ${qualified(schema, name)}()`,
+          ),
+        ].join(";\n"),
+        locks: [lock(names.plain, "accessExclusive"), lock(names.log, "accessExclusive")],
+        // The indexes and sequences that are dropped, each a lock.
+        creates: indexes.length + identities,
+        transaction: "inside",
+      },
+    },
+    ...parts.map(
+      ({ number, leaves: some }): Step => ({
+        kind: "sql",
+        id: `watch/${number}`,
+        title: `Log what changes in ${some.map(({ name }) => name).join(", ")}`,
+        sql: [
+          lockFlatSql(
+            schema,
+            some.map(({ name }) => name),
+            "SHARE ROW EXCLUSIVE",
+          ),
+          ...some.map(({ name }) => watchSql(flat, name, names.watch)),
+        ].join(";\n"),
+        locks: on(some, "shareRowExclusive"),
+        transaction: "commitAfter",
+        undo: {
+          kind: "statement",
+          sql: [
+            lockFlatSql(
+              schema,
+              some.map(({ name }) => name),
+              "ACCESS EXCLUSIVE",
+            ),
+            ...some.map(({ name }) => unwatchSql(flat, name)),
+          ].join(";\n"),
+          locks: on(some, "accessExclusive"),
+          transaction: "commitAfter",
+        },
+      }),
+    ),
+    {
+      kind: "sql",
+      id: "copy",
+      title: "Copy the rows in small transactions",
+      sql: copyFlatSql(flat),
+      locks: [lock(names.plain, "rowExclusive")],
+      rows: reads(leaves),
+      transaction: "outside",
+      probe: { sql: copiedFlatSql(flat) },
+      undo: nothing,
+    },
+    toPlain("catch-up"),
+    ...keys.flatMap((key) => keySteps(schema, plain, key)),
+    toPlain("catch-up-again"),
+    ...parts.map(
+      ({ number, leaves: some }): Step => ({
+        kind: "check",
+        id: `proof/${number}`,
+        title: `${some.map(({ name }) => name).join(", ")} and their part of ${names.plain} hold the same rows, but for those in the log`,
+        sql: flatDifferenceSql(flat, some),
+        expect: "noRows",
+        rows: reads(some),
+        transaction: "commitAfter",
+        undo: nothing,
+      }),
+    ),
+    {
+      kind: "sql",
+      id: "swap",
+      title: `Give ${names.plain} the name ${table.name}, with all that goes with it`,
+      sql: flattenSql(flat),
+      locks: [...swapLocks(names.plain), ...triggerLocks(flat)],
+      rows: [{ schema, name: table.name, access: "read" }],
+      transaction: "commitAfter",
+      phase: "swapped",
+      undo: {
+        kind: "statement",
+        sql: unflattenSql(flat),
+        locks: swapLocks(names.parked),
+        rows: [{ schema, name: table.name, access: "read" }, ...writesBack],
+        transaction: "commitAfter",
+      },
+    },
+    {
+      kind: "sql",
+      id: "analyze",
+      title: `Read the statistics of the plain ${table.name}`,
+      sql: `ANALYZE ${qualified(schema, table.name)}`,
+      locks: [lock(table.name, "shareUpdateExclusive"), lock(table.name, "accessShare")],
+      transaction: "commitAfter",
+      undo: {
+        kind: "statement",
+        sql: catchUpFlatSql(flat, table.name, names.parked, true),
+        locks: [lock(table.name, "accessShare"), lock(names.parked, "rowExclusive")],
+        rows: [{ schema, name: table.name, access: "read" }, ...writesBack],
+        transaction: "outside",
+        probe: notYet,
+      },
+    },
+  ];
+  return plan(`undo-partitioning-${schema}-${table.name}`, steps);
+}
+
+/** To switch a trigger of rows off, its clones on all partitions are. */
+function triggerLocks(flat: Flat): readonly Lock[] {
+  const { schema, table } = flat;
+  return ownTriggers(flat).some(({ level }) => level === "row")
+    ? [{ schema, name: table.name, mode: "shareRowExclusive", partitions: true }]
+    : [];
+}
+
+/** What the facts do not hold, or what came later: whoever uses the table by its number would go on with the partitioned one. */
+function isUsedByNobody({ schema, table }: Flat): Step {
+  const root = `${literal(qualified(schema, table.name))}::regclass`;
+  return {
+    kind: "check",
+    id: "is-used-by-nobody",
+    title: `Nothing hangs on ${table.name} that could not be carried over`,
+    sql: `SELECT DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, 0) AS "object", 'uses the table: drop it, and create it again afterwards' AS reason
+FROM pg_catalog.pg_depend AS d
+JOIN pg_catalog.pg_class AS r ON r.oid = ${root}
+JOIN pg_catalog.pg_type AS y ON y.oid = r.reltype
+WHERE (d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = r.oid
+    OR d.refclassid = 'pg_catalog.pg_type'::regclass AND d.refobjid IN (y.oid, y.typarray))
+  AND NOT (d.classid = 'pg_catalog.pg_type'::regclass AND d.objid IN (y.oid, y.typarray))
+  AND NOT (d.classid = 'pg_catalog.pg_class'::regclass AND EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = d.objid
+    AND (c.oid = r.oid OR c.relkind IN ('I', 'S', 't') OR c.relispartition)))
+  AND NOT (d.classid = 'pg_catalog.pg_constraint'::regclass AND EXISTS (SELECT FROM pg_catalog.pg_constraint AS k WHERE k.oid = d.objid
+    AND k.conrelid = r.oid AND k.confrelid <> r.oid))
+  AND NOT (d.classid = 'pg_catalog.pg_trigger'::regclass AND EXISTS (SELECT FROM pg_catalog.pg_trigger AS t WHERE t.oid = d.objid AND t.tgrelid = r.oid))
+  AND NOT (d.classid = 'pg_catalog.pg_policy'::regclass AND EXISTS (SELECT FROM pg_catalog.pg_policy AS p WHERE p.oid = d.objid AND p.polrelid = r.oid))
+  AND NOT (d.classid = 'pg_catalog.pg_attrdef'::regclass AND EXISTS (SELECT FROM pg_catalog.pg_attrdef AS a WHERE a.oid = d.objid AND a.adrelid = r.oid))`,
+    expect: "noRows",
+    transaction: "commitAfter",
+    undo: { kind: "nothing" },
+  };
+}
