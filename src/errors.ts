@@ -45,7 +45,9 @@ export type ErrorCode =
   /** No lock could be had, or held no longer, within the limits. */
   | "blocked"
   /** A query whose result must hold a fact did not. */
-  | "checkFailed";
+  | "checkFailed"
+  /** Rows that a backfill could not change were set aside. */
+  | "rowsFailed";
 
 /** What an {@link UnderpinError} is made of. */
 export interface ErrorDetails {

@@ -86,7 +86,16 @@ export { pgTrigger, type TriggerEvent, type TriggerOptions } from "./objects/pg-
 
 // Runs ------------------------------------------------------------------------------------------
 export { apply } from "./run/apply.ts";
-export { confirm, pause, phaseOf, resume, type ControlOptions } from "./run/control.ts";
+export { workBackfill, type WorkOptions, type WorkReport } from "./run/backfill/work-backfill.ts";
+export type { BackfillProgress, RemainingMs, RowFailure } from "./run/backfill/progress.ts";
+export {
+  confirm,
+  pause,
+  phaseOf,
+  resume,
+  retryFailed,
+  type ControlOptions,
+} from "./run/control.ts";
 export { runs, type RunStatus } from "./run/runs.ts";
 export { undo, type UndoOptions } from "./run/undo.ts";
 export type { Blocker } from "./run/blockers.ts";

@@ -99,6 +99,14 @@ function describe(event: RunEvent, terminal: Terminal, begins: string): string |
       return `  ${paint(terminal, "yellow", "…")} ${event.step} tries again in ${duration(event.restMs)} (try ${event.attempt}): ${event.reason}`;
     case "reconnecting":
       return `  ${paint(terminal, "yellow", "…")} connection lost, tries again in ${duration(event.restMs)}: ${event.reason}`;
+    case "rowSetAside":
+      return `  ${paint(terminal, "red", "!")} ${event.step} sets aside the row ${event.key.join(", ")}: ${event.message}`;
+    case "throttled":
+      return event.reason === undefined
+        ? `  ${paint(terminal, "green", "…")} ${event.step} goes faster again`
+        : `  ${paint(terminal, "yellow", "…")} ${event.step} slows down: ${event.reason}`;
+    case "pausing":
+      return `  ${paint(terminal, "yellow", "‖")} pauses by itself: ${event.reason}`;
     case "gateWaiting":
       return `  ${paint(terminal, "cyan", "?")} ${event.step} ${event.question}`;
     case "stepFailed":

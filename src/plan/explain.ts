@@ -2,6 +2,7 @@ import { qualified } from "../sql/quote.ts";
 import { hashPlan } from "./hash.ts";
 import { blocksWrites, PG_LOCK_MODE, type LockMode } from "./lock.ts";
 import { segment } from "./segment.ts";
+import { backfillText } from "./backfill-text.ts";
 import type { Lock, Plan, Step, Undo } from "./step.ts";
 
 /** How a plan is printed. */
@@ -108,7 +109,7 @@ function bodyOf(step: Step): string {
     case "call":
       return `${step.handler} (version ${step.version}) with ${JSON.stringify(step.argument)}`;
     case "backfill":
-      return `UPDATE ${qualified(step.table.schema, step.table.name)} AS target SET ${step.set}\nWHERE ${step.where}\n${step.batchSize} rows at a time by ${step.key.map(({ name }) => name).join(", ")}, ${step.pauseMs} ms rest`;
+      return `${backfillText(step)}\n${step.batchSize} rows at a time by ${step.key.map(({ name }) => name).join(", ")}, ${step.pauseMs} ms rest`;
   }
 }
 

@@ -122,20 +122,58 @@ export interface CallStep extends StepBase {
   readonly argument: Json;
 }
 
-/** Changes the rows of a table in batches, each its own transaction, by a unique key in ascending order. */
-export interface BackfillStep extends StepBase {
+/**
+ * Changes the rows of a table in batches, each its own transaction, by a unique key in ascending order.
+ *
+ * How far a range of keys has come is committed with its rows: each key is come to once, whoever is killed. A row that a
+ * person takes back, or whose key changes meanwhile, may be come to twice.
+ */
+export type BackfillStep = StepBase & {
   readonly kind: "backfill";
   readonly table: RelationName;
   /** The columns of a unique key that is never NULL, with their types as PostgreSQL prints them. */
   readonly key: readonly KeyColumn[];
-  /** What follows SET: `tenant_id = 1`. The row is `target`. It must yield the same when it is done twice. */
-  readonly set: string;
   /** Which rows are left to do, about `target`. A row that is done no longer meets it. */
   readonly where: string;
-  /** Rows in one transaction. */
+  /** Rows in one transaction; with `targetMs` those of the first. */
   readonly batchSize: number;
   /** Rest after each batch. */
   readonly pauseMs: number;
+  /** How long a batch should take: its size is adapted towards it. Without it every batch has `batchSize` rows. */
+  readonly targetMs?: number;
+  /** How many of this process work at it side by side; any number of others may join. @default 1 */
+  readonly workers?: number;
+  /** How often a batch is tried before its rows are tried in halves, down to the one that cannot be changed. @default 3 */
+  readonly maxAttempts?: number;
+  /** Above this share of failed batches, of twenty or more, the run pauses by itself. @default 0.05 */
+  readonly maxFailedShare?: number;
+  /** What must be true of each row of a batch once it is changed, about `target`: else the batch fails. */
+  readonly rowCheck?: string;
+  /** A handler of the host that is asked every second how it is: it returns a reason to slow down, or nothing. */
+  readonly throttle?: { readonly handler: string; readonly version: number };
+  /** Above which figures of the database's health it slows down, where they are not the defaults; false looks at none. */
+  readonly throttleLimits?: false | Readonly<Record<string, number | boolean | null>>;
+  /** Relations whose rows it reads or writes beside `table`. */
+  readonly rows?: readonly RowAccess[];
+} & BackfillChange;
+
+/** What a backfill does with the rows of a batch. */
+export type BackfillChange =
+  /** What follows SET: `tenant_id = 1`. The row is `target`. */
+  | { readonly set: string }
+  /** One INSERT, UPDATE, DELETE or MERGE without RETURNING, that reads the rows, locked and as they are now, from `batch`. */
+  | { readonly sql: string }
+  /** A handler of the host that is given rows and returns rows: for what SQL cannot compute. */
+  | { readonly transform: RowTransform };
+
+/** A named function of the host over rows, handed over as `apply(db, plan, { handlers })`. */
+export interface RowTransform {
+  readonly handler: string;
+  readonly version: number;
+  /** The columns that it is given, beside the key. */
+  readonly reads: readonly string[];
+  /** The columns that it returns, with their types as PostgreSQL prints them. */
+  readonly writes: readonly KeyColumn[];
 }
 
 /** One column of a unique key. */

@@ -6,7 +6,7 @@ import type { Plan } from "../plan/step.ts";
 import { conclude, reportOf } from "./conclude.ts";
 import type { RunContext } from "./context.ts";
 import { describeChange } from "./difference.ts";
-import { drive, missingHandler } from "./drive.ts";
+import { drive, handlersOf, missingHandler } from "./drive.ts";
 import { holdLease } from "./hold.ts";
 import { createRun, readLiveRun, writeRunState, type RunRecord } from "./journal.ts";
 import type { Lease } from "./lease.ts";
@@ -86,6 +86,7 @@ function notBegun(plan: Plan): RunRecord {
     plan,
     state: "running",
     pauseRequested: false,
+    pauseReason: null,
     undoUpTo: null,
     startedAt: "",
     changedAt: "",
@@ -154,7 +155,6 @@ function refuseOther(run: RunRecord, plan: Plan): void {
 }
 
 function refuseMissingHandlers({ steps }: Plan, { handlers }: RunOptions): void {
-  for (const step of steps)
-    if (step.kind === "call" && handlers?.[step.handler]?.version !== step.version)
-      throw missingHandler(step);
+  for (const named of steps.flatMap(handlersOf))
+    if (handlers?.[named.handler]?.version !== named.version) throw missingHandler(named);
 }

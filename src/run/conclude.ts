@@ -190,6 +190,7 @@ function unreadable({ runId, planName }: RunContext): RunRecord {
     plan: { format: 1, name: planName, steps: [] },
     state: "running",
     pauseRequested: false,
+    pauseReason: null,
     undoUpTo: null,
     startedAt: "",
     changedAt: "",

@@ -22,6 +22,9 @@ export interface RunContext {
   readonly emit: Observer;
 }
 
+/** What the work at a backfill needs: any process may join it, and only the one that runs the plan holds its lease. */
+export type WorkContext = Omit<RunContext, "lease" | "direct">;
+
 /** Thrown between statements when the caller's signal is aborted; never leaves the engine. */
 export class Cancelled extends Error {
   readonly cancelled = true;

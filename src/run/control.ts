@@ -3,6 +3,7 @@ import { toExecutor, type DatabaseLike } from "../executor/connect.ts";
 import type { Plan } from "../plan/step.ts";
 import { ident } from "../sql/quote.ts";
 import { apply } from "./apply.ts";
+import { reopenFailures } from "./backfill/progress.ts";
 import { readLiveRun, type RunRecord } from "./journal.ts";
 import { DEFAULT_RUN_OPTIONS, type RunOptions } from "./options.ts";
 import { prepare, type Prepared } from "./prepare.ts";
@@ -37,6 +38,27 @@ export async function resume(
   const run = await mustBeLive(prepared, name);
   await setPause(prepared, run, false);
   return run.state === "undoing" ? undo(db, name, options) : apply(db, run.plan, options);
+}
+
+/**
+ * Gives the rows that a backfill could not change back to it, once their cause is mended, and goes on with the run.
+ *
+ * A row that fails again is set aside again; nothing else is done twice.
+ */
+export async function retryFailed(
+  db: DatabaseLike,
+  name: string,
+  options: RunOptions = {},
+): Promise<Report> {
+  const prepared = await prepare(db, options);
+  const run = await mustBeLive(prepared, name);
+  if (run.state === "undoing") throw notNow(run, "tried again");
+  await reopenFailures(prepared.executor, {
+    schema: prepared.settings.runSchema,
+    runId: run.id,
+  });
+  await setPause(prepared, run, false);
+  return apply(db, run.plan, options);
 }
 
 /**
@@ -129,7 +151,7 @@ async function setPause(
   requested: boolean,
 ): Promise<void> {
   await executor.query(
-    `UPDATE ${ident(settings.runSchema)}.runs SET pause_requested = $2::text::boolean
+    `UPDATE ${ident(settings.runSchema)}.runs SET pause_requested = $2::text::boolean, pause_reason = NULL
      WHERE id = $1::text::bigint`,
     [id, String(requested)],
   );

@@ -1,7 +1,8 @@
 import { UnderpinError } from "../errors.ts";
-import type { CallStep, GateStep } from "../plan/step.ts";
+import type { CallStep, GateStep, Step } from "../plan/step.ts";
 import { ident } from "../sql/quote.ts";
-import { forgetRanges, runBackfill } from "./backfill.ts";
+import { forgetRanges } from "./backfill/cut-ranges.ts";
+import { runBackfill } from "./backfill/run-backfill.ts";
 import { checkCancelled, isCancelled, type RunContext } from "./context.ts";
 import { ofStep, StepFailed } from "./failure.ts";
 import { runInside } from "./inside.ts";
@@ -64,14 +65,33 @@ async function runUnit(
       if (unit.fresh) await forgetRanges(context, step);
       await mark(context, step.id, "claimed");
       const startedMs = performance.now();
-      const outcome = await runBackfill(context, step, isPaused, progressed);
-      if (outcome === "paused") return { kind: "paused" };
+      const end = await runBackfill(context, step, progressed);
+      if (end === "paused") return { kind: "paused" };
+      if (end === "ended") throw leaseGone(context);
       await mark(context, step.id, "applied");
       const elapsedMs = performance.now() - startedMs;
       context.emit({ type: "stepApplied", step: step.id, title: step.title, elapsedMs });
       return undefined;
     }
   }
+}
+
+/** A handler that a step names. */
+export interface NamedHandler {
+  readonly id: string;
+  readonly handler: string;
+  readonly version: number;
+}
+
+/** The handlers that a step names. */
+export function handlersOf(step: Step): readonly NamedHandler[] {
+  const { id } = step;
+  if (step.kind === "call") return [{ id, handler: step.handler, version: step.version }];
+  if (step.kind !== "backfill") return [];
+  return [
+    ...("transform" in step ? [step.transform] : []),
+    ...(step.throttle === undefined ? [] : [step.throttle]),
+  ].map(({ handler, version }) => ({ id, handler, version }));
 }
 
 async function passGate(
@@ -106,8 +126,17 @@ async function runCall(context: RunContext, step: CallStep): Promise<void> {
   context.emit({ type: "stepApplied", step: id, title, elapsedMs: performance.now() - startedMs });
 }
 
+/** Whoever ended the step, or takes it back, took the lease first. */
+function leaseGone({ planName }: RunContext): UnderpinError {
+  return new UnderpinError({
+    code: "leaseLost",
+    message: `"${planName}" was ended or is being taken back by another process`,
+    hint: "Nothing more is written here. See where it is: runs(db).",
+  });
+}
+
 /** The refusal of a plan whose handler was not handed over. */
-export function missingHandler({ id, handler, version }: CallStep): UnderpinError {
+export function missingHandler({ id, handler, version }: NamedHandler): UnderpinError {
   return new UnderpinError({
     code: "missingHandler",
     message: `step "${id}" calls the handler "${handler}" of version ${version}, which was not handed over`,

@@ -1,4 +1,5 @@
 import { toError } from "../errors.ts";
+import type { BackfillProgress } from "./backfill/progress.ts";
 import type { Blocker } from "./blockers.ts";
 
 /** What happens during a run, for logs and progress bars. Events are told; they cannot change an outcome. */
@@ -55,7 +56,25 @@ export type RunEvent =
       readonly rowsChanged: number;
       /** The planner's estimate of the table's rows; undefined where the table was never analysed. */
       readonly rowsEstimated: number | undefined;
+      /** How far all workers on all hosts have come. */
+      readonly backfill?: BackfillProgress;
     }
+  | {
+      readonly type: "rowSetAside";
+      readonly step: string;
+      readonly key: readonly string[];
+      readonly message: string;
+      readonly sqlState: string | undefined;
+    }
+  /** The pace is lower for this reason; without one it is as it was. */
+  | {
+      readonly type: "throttled";
+      readonly step: string;
+      readonly reason: string | undefined;
+      readonly restMs: number;
+    }
+  /** It pauses by itself. */
+  | { readonly type: "pausing"; readonly plan: string; readonly reason: string }
   | { readonly type: "gateWaiting"; readonly step: string; readonly question: string }
   | {
       readonly type: "stepFailed";

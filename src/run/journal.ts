@@ -43,6 +43,8 @@ export interface RunRecord {
   readonly plan: Plan;
   readonly state: RunState;
   readonly pauseRequested: boolean;
+  /** Why it pauses, where it does so by itself. */
+  readonly pauseReason: string | null;
   /** How far an undo that is under way goes; null for all of it. */
   readonly undoUpTo: string | null;
   readonly startedAt: string;
@@ -60,7 +62,7 @@ export async function readRuns(
   const [row] = await db.query<{ json: string }>(
     `SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
        'id', r.id::text, 'name', r.name, 'hash', r.hash, 'plan', r.plan, 'state', r.state,
-       'pauseRequested', r.pause_requested, 'undoUpTo', r.undo_up_to, 'startedAt', r.started_at, 'changedAt', r.changed_at,
+       'pauseRequested', r.pause_requested, 'pauseReason', r.pause_reason, 'undoUpTo', r.undo_up_to, 'startedAt', r.started_at, 'changedAt', r.changed_at,
        'steps', (SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
           'id', s.id, 'state', s.state, 'attempts', s.attempts, 'error', s.error) ORDER BY s.ordinal)
         FROM ${s}.steps s WHERE s.run_id = r.id)) ORDER BY r.state = 'undone', r.id DESC),

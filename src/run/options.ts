@@ -3,10 +3,14 @@ import type { DatabaseLike } from "../executor/connect.ts";
 import type { Json } from "../plan/step.ts";
 import type { Observer } from "./events.ts";
 
-/** A function of the host that a `call` step names. It must be idempotent: after a crash it is called again. */
+/**
+ * A function of the host that a step names. That of a `call` must be idempotent: after a crash it is called again. That of a backfill
+ * is given rows and returns rows, or as a throttle returns why to slow down.
+ */
 export interface Handler {
   readonly version: number;
-  readonly run: (argument: Json, context: HandlerContext) => Promise<void> | void;
+  // A method, so that a function over rows of a type of their own is one too.
+  run(argument: Json, context: HandlerContext): unknown;
 }
 
 /** What a handler is given. */
@@ -42,7 +46,7 @@ export interface RunOptions {
   readonly whenBusy?: "wait" | "return";
   /** A connection to the same database past the pooler, for `outside` steps. */
   readonly direct?: DatabaseLike;
-  /** The functions that `call` steps name. */
+  /** The functions that `call` steps and backfills name. */
   readonly handlers?: Readonly<Record<string, Handler>>;
   /** Stops between statements; a later `apply` goes on from there. */
   readonly signal?: AbortSignal;

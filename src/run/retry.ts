@@ -2,7 +2,7 @@ import { isRetryable, toError, UnderpinError } from "../errors.ts";
 import type { Lock } from "../plan/step.ts";
 import { backoffMs, sleep } from "./backoff.ts";
 import { describeBlocker, trackOldBlockers, type Blocker } from "./blockers.ts";
-import { checkCancelled, type RunContext } from "./context.ts";
+import { checkCancelled, type WorkContext } from "./context.ts";
 import { StepFailed } from "./failure.ts";
 import { readBlockers } from "./preflight.ts";
 
@@ -27,7 +27,7 @@ export interface Trial {
  * It looks for old transactions before each try, and rests between tries so that the queue behind us drains.
  */
 export async function retryOnLocks<T>(
-  context: RunContext,
+  context: WorkContext,
   { step, sql, locks, suspects, mayPass = () => false }: Trial,
   attempt: () => Promise<T>,
 ): Promise<T> {

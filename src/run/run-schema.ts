@@ -4,12 +4,17 @@ import { ident, literal } from "../sql/quote.ts";
 import { sleep } from "./backoff.ts";
 import { runsHistory } from "./history/001-runs.ts";
 import { provisionRequestsHistory } from "./history/002-provision-requests.ts";
+import { backfillHistory } from "./history/003-backfill.ts";
 
 /** The oldest server that underpin supports. */
 export const OLDEST_SERVER = 15;
 
 /** The run schema's own history, oldest first. A landed entry is never edited: a change is a new one. */
-const HISTORY: readonly ((schema: string) => string)[] = [runsHistory, provisionRequestsHistory];
+const HISTORY: readonly ((schema: string) => string)[] = [
+  runsHistory,
+  provisionRequestsHistory,
+  backfillHistory,
+];
 
 /** What two processes that create the same thing at the same moment see; the loser looks again. */
 const CLASHES = new Set(["23505", "42P06", "42P07", "42710", "40P01", "40001", "55P03"]);

@@ -1,7 +1,8 @@
 import type { DatabaseLike } from "../executor/connect.ts";
 import { ident } from "../sql/quote.ts";
 import { phaseOfRun, type ControlOptions } from "./control.ts";
-import { readRuns, type RunState } from "./journal.ts";
+import { readAllProgress, type BackfillProgress } from "./backfill/progress.ts";
+import { readRuns, type RunRecord, type RunState } from "./journal.ts";
 import { prepare } from "./prepare.ts";
 import type { Failure } from "./report.ts";
 import { statesOf } from "./unit.ts";
@@ -18,7 +19,11 @@ export interface RunStatus {
   /** The first step that is not applied. */
   readonly nextStep: string | undefined;
   readonly pauseRequested: boolean;
+  /** Why it pauses, where it does so by itself. */
+  readonly pauseReason: string | undefined;
   readonly rowsBackfilled: number;
+  /** Its backfills that are under way, or that left rows behind. */
+  readonly backfills: readonly BackfillProgress[];
   readonly startedAt: string;
   readonly changedAt: string;
   /** Who holds the lease now: host, process and a random part. */
@@ -42,7 +47,9 @@ export async function runs(
   );
   const owners = JSON.parse(row?.leases ?? "{}") as Readonly<Record<string, string>>;
   const rowsOf = JSON.parse(row?.rows ?? "{}") as Readonly<Record<string, number>>;
-  return (await readRuns(executor, schema)).map((run): RunStatus => {
+  const all = await readRuns(executor, schema);
+  const progress = await readAllProgress(executor, schema, all.flatMap(backfillsOf));
+  return all.map((run): RunStatus => {
     const stateOf = statesOf(run);
     const counted = run.plan.steps.filter(({ id }) => stateOf(id) !== "skipped");
     const live = run.state !== "undone";
@@ -56,6 +63,8 @@ export async function runs(
       stepsTotal: counted.length,
       nextStep: counted.find(({ id }) => stateOf(id) !== "applied")?.id,
       pauseRequested: run.pauseRequested,
+      pauseReason: run.pauseReason ?? undefined,
+      backfills: progress.get(run.id) ?? [],
       rowsBackfilled: rowsOf[run.id] ?? 0,
       startedAt: run.startedAt,
       changedAt: run.changedAt,
@@ -63,4 +72,13 @@ export async function runs(
       failure: run.steps.find(({ error }) => error !== null)?.error ?? undefined,
     };
   });
+}
+
+function backfillsOf(
+  run: RunRecord,
+): readonly { readonly runId: string; readonly stepId: string }[] {
+  const stateOf = statesOf(run);
+  return run.plan.steps
+    .filter(({ id, kind }) => kind === "backfill" && ["claimed", "failed"].includes(stateOf(id)))
+    .map(({ id }) => ({ runId: run.id, stepId: id }));
 }
