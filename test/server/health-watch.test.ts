@@ -74,13 +74,14 @@ onServers("watchHealth", (server) => {
     const waiters = postgres(server.url(), { max: 4 });
     await holder.unsafe("BEGIN; LOCK TABLE rows_of_ours IN ACCESS EXCLUSIVE MODE");
     const waiting = [1, 2, 3, 4].map(() => waiters.unsafe("TABLE rows_of_ours").execute());
-    await using _watch = watchHealth(sql, { lockWaitsPerMinute: 3 }, (a) => void alerts.push(a), {
+    await using watch = watchHealth(sql, { lockWaitsPerMinute: 3 }, (a) => void alerts.push(a), {
       everyMs: 50,
     });
     await until("it is raised", () => alerts.length > 0);
     await holder.end({ timeout: 0 });
     await Promise.all(waiting);
     await waiters.end();
+    await watch.stop();
     expect(alerts).toMatchObject([{ name: "lockWaits", state: "raised", value: 4, limit: 3 }]);
     expect(alerts[0]?.what).toContain("LOCK TABLE rows_of_ours");
     expect(alerts[0]?.pausedRun).toBeUndefined();

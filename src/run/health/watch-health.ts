@@ -44,7 +44,7 @@ export interface WatchOptions extends SampleOptions {
 /** A watch that is going on. */
 export interface HealthWatch {
   /** Ends it; resolves when its last look is over, or did not come back within twice `timeoutMs`. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
