@@ -1,6 +1,6 @@
 import type { ColumnFact } from "../catalog/columns.ts";
 import { plan } from "../plan/plan.ts";
-import type { Lock, Plan, RelationName, Step } from "../plan/step.ts";
+import type { Plan, RelationName, Step } from "../plan/step.ts";
 import { columnName, targetOf, type DrizzleColumn, type TableTarget } from "../plan/target.ts";
 import { columnsIn } from "../sql/column-references.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
@@ -162,25 +162,18 @@ function twinSteps(
     key === undefined
       ? []
       : copyIndexes(facts, table, name, name, "back").filter(({ index }) => index.primary);
-  const plain = addColumnsStep(
+  const added = addColumnsStep(
     table,
     [{ name: twin, type, collation: collationOf(column, type) }],
     [
-      ...checkedDefault(path, twin, nextDefault),
+      // That of a sequence fits every integer, and late minor versions lock the sequence for it.
+      ...(serialsOf({ facts, table, column }).length > 0
+        ? []
+        : checkedDefault(path, twin, nextDefault)),
       ...propertiesOf(path, twin, column),
       ...copyColumnGrants(facts, table, name, twin),
     ],
   );
-  // Reading its default asks for the sequence.
-  const ofSequences = (nextDefault === null ? [] : serialsOf({ facts, table, column })).map(
-    (sequence): Lock => ({
-      schema: sequence.schema,
-      name: sequence.name,
-      mode: "accessShare",
-      indexes: false,
-    }),
-  );
-  const added = { ...plain, locks: [...plain.locks, ...ofSequences] };
   return [
     added,
     createSyncStep(follow, "follow", `${name} of type ${type} follows the old`),

@@ -89,8 +89,8 @@ contract({
         schema,
         table,
         columns: [
-          { column, value: "split_part(both, '/', 1)" },
-          { column: "other", value: "split_part(both, '/', 2)" },
+          { column, value: "split_part(joined, '/', 1)" },
+          { column: "other", value: "split_part(joined, '/', 2)" },
         ],
         into: {
           name: "joined",
