@@ -3,7 +3,7 @@ import type { Lock, Plan, RowAccess, Step } from "../plan/step.ts";
 import { targetOf, type TableTarget } from "../plan/target.ts";
 import { literal, qualified } from "../sql/quote.ts";
 import { copiedFlatSql, copyFlatSql, flatDifferenceSql } from "./flat/flat-copy.ts";
-import { flatOf, type Flat, type FlatFacts } from "./flat/flat-of.ts";
+import { flatName, flatOf, parkedName, type Flat, type FlatFacts } from "./flat/flat-of.ts";
 import {
   catchUpFlatSql,
   lockFlatSql,
@@ -47,7 +47,7 @@ const LEAVES = 20;
 export function undoPartitioning(options: UndoPartitioningOptions): Plan {
   const target = targetOf(options);
   const flat = flatOf(options.facts, target);
-  const { schema, table, names, leaves, indexes, keys, sequences } = flat;
+  const { schema, table, names, leaves, indexes, sequences } = flat;
   const lock = (name: string, mode: Lock["mode"]): Lock => ({ schema, name, mode });
   const on = (some: Flat["leaves"], mode: Lock["mode"]) => some.map(({ name }) => lock(name, mode));
   const reads = (some: Flat["leaves"]) =>
@@ -59,7 +59,6 @@ export function undoPartitioning(options: UndoPartitioningOptions): Plan {
     leaves: leaves.slice(at * LEAVES, (at + 1) * LEAVES),
   }));
   const identities = sequences.filter(({ ownedBy }) => ownedBy?.as === "identity").length;
-  const plain = { name: names.plain };
   const toPlain = (id: string): Step => ({
     kind: "sql",
     id,
@@ -76,9 +75,7 @@ export function undoPartitioning(options: UndoPartitioningOptions): Plan {
     { schema, name: names.parked, access: "insert" },
   ];
   const swapLocks = (other: string): readonly Lock[] => [
-    {
-      ...lock(table.name, "accessExclusive"),
-    },
+    lock(table.name, "accessExclusive"),
     lock(other, "accessExclusive"),
     lock(names.log, "rowExclusive"),
     ...indexes.map(({ name }) => lock(name, "shareUpdateExclusive")),
@@ -90,7 +87,12 @@ export function undoPartitioning(options: UndoPartitioningOptions): Plan {
       id: "prepare",
       title: `Make ${names.plain} beside ${table.name}, empty and closed`,
       sql: prepareFlatSql(flat),
-      locks: [{ ...lock(table.name, "accessShare"), indexes: false }],
+      locks: [
+        { ...lock(table.name, "accessShare"), indexes: false },
+        ...sequences.flatMap(({ name, ownedBy }) =>
+          ownedBy?.as === "serial" ? [lock(name, "accessShare")] : [],
+        ),
+      ],
       creates: 2 + indexes.length + identities,
       transaction: "commitAfter",
       undo: {
@@ -102,9 +104,15 @@ export function undoPartitioning(options: UndoPartitioningOptions): Plan {
             (name) => `DROP FUNCTION ${qualified(schema, name)}()`,
           ),
         ].join(";\n"),
-        locks: [lock(names.plain, "accessExclusive"), lock(names.log, "accessExclusive")],
-        // The indexes and sequences that are dropped, each a lock.
-        creates: indexes.length + identities,
+        locks: [
+          lock(names.plain, "accessExclusive"),
+          lock(names.log, "accessExclusive"),
+          ...sequences.flatMap(({ name, ownedBy }) =>
+            ownedBy?.as === "identity" ? [lock(flatName(name), "accessExclusive")] : [],
+          ),
+        ],
+        // The indexes that are dropped, each a lock.
+        creates: indexes.length,
         transaction: "inside",
       },
     },
@@ -150,7 +158,7 @@ export function undoPartitioning(options: UndoPartitioningOptions): Plan {
       undo: nothing,
     },
     toPlain("catch-up"),
-    ...keys.flatMap((key) => keySteps(schema, plain, key)),
+    ...plainKeySteps(flat),
     toPlain("catch-up-again"),
     ...parts.map(
       ({ number, leaves: some }): Step => ({
@@ -169,14 +177,17 @@ export function undoPartitioning(options: UndoPartitioningOptions): Plan {
       id: "swap",
       title: `Give ${names.plain} the name ${table.name}, with all that goes with it`,
       sql: flattenSql(flat),
-      locks: [...swapLocks(names.plain), ...triggerLocks(flat)],
+      locks: [...swapLocks(names.plain), ...besideLocks(flat, flatName)],
+      // It creates none: these are the indexes of the other table, each a lock.
+      creates: indexes.length,
       rows: [{ schema, name: table.name, access: "read" }],
       transaction: "commitAfter",
       phase: "swapped",
       undo: {
         kind: "statement",
         sql: unflattenSql(flat),
-        locks: swapLocks(names.parked),
+        locks: [...swapLocks(names.parked), ...besideLocks(flat, parkedName)],
+        creates: indexes.length,
         rows: [{ schema, name: table.name, access: "read" }, ...writesBack],
         transaction: "commitAfter",
       },
@@ -201,12 +212,38 @@ export function undoPartitioning(options: UndoPartitioningOptions): Plan {
   return plan(`undo-partitioning-${schema}-${table.name}`, steps);
 }
 
-/** To switch a trigger of rows off, its clones on all partitions are. */
-function triggerLocks(flat: Flat): readonly Lock[] {
-  const { schema, table } = flat;
-  return ownTriggers(flat).some(({ level }) => level === "row")
-    ? [{ schema, name: table.name, mode: "shareRowExclusive", partitions: true }]
-    : [];
+/** Beside tables and indexes: the sequences that change names or owners, what policies look into, and the clones of triggers that are switched. */
+function besideLocks(flat: Flat, otherName: (name: string) => string): readonly Lock[] {
+  const { schema, consulted, sequences, members } = flat;
+  const lock = (name: string, mode: Lock["mode"]): Lock => ({ schema, name, mode });
+  const ofRows = ownTriggers(flat).some(({ level }) => level === "row");
+  return [
+    ...consulted.map((each): Lock => ({ ...each, mode: "accessShare", indexes: false })),
+    ...sequences.flatMap(({ name, ownedBy }) =>
+      ownedBy?.as === "identity"
+        ? [lock(name, "accessExclusive"), lock(otherName(name), "accessExclusive")]
+        : [lock(name, "shareRowExclusive")],
+    ),
+    ...(ofRows ? members.map((name) => lock(name, "shareRowExclusive")) : []),
+  ];
+}
+
+/** The plain table has another name by the time that anybody counts its indexes: they are counted here. */
+function plainKeySteps(flat: Flat): readonly Step[] {
+  const { schema, names, indexes } = flat;
+  return flat.keys
+    .flatMap((key) => keySteps(schema, { name: names.plain }, key))
+    .map((step) =>
+      step.kind === "sql" && step.id.startsWith("validate/")
+        ? {
+            ...step,
+            locks: step.locks.filter(
+              ({ name, mode }) => name !== names.plain || mode !== "accessShare",
+            ),
+            creates: indexes.length,
+          }
+        : step,
+    );
 }
 
 /** What the facts do not hold, or what came later: whoever uses the table by its number would go on with the partitioned one. */

@@ -1,6 +1,7 @@
 import { changeGranularity } from "../../src/partitioning/change-granularity.ts";
 import { mergePartitions } from "../../src/partitioning/merge-partitions.ts";
 import { splitPartition } from "../../src/partitioning/split-partition.ts";
+import { undoPartitioning } from "../../src/partitioning/undo-partitioning.ts";
 import { contract } from "./contract.ts";
 import { leafOf, monthlyOf, visitsSql, visitSql } from "./partitions-fixture.ts";
 
@@ -55,6 +56,15 @@ for (const others of [false, true])
         to: monthlyOf(names, "1 week", others),
         values: { site: "s1" } as never,
       }),
+    insert: visitSql,
+    rows: true,
+  });
+
+for (const others of [false, true])
+  contract({
+    name: `undoPartitioning${others ? " with a default partition" : ""}`,
+    setup: (names) => visitsSql(names, others),
+    plan: ({ schema, table }, facts) => undoPartitioning({ facts, schema, table }),
     insert: visitSql,
     rows: true,
   });

@@ -7,6 +7,7 @@ import { undoPartitioning } from "../../src/partitioning/undo-partitioning.ts";
 import type { Plan } from "../../src/plan/step.ts";
 import { apply } from "../../src/run/apply.ts";
 import { undo } from "../../src/run/undo.ts";
+import { expectLocks } from "../../src/testing/expect-locks.ts";
 import { onEngines } from "../support/server.ts";
 import { schema, setup } from "./scheme-fixture.ts";
 
@@ -122,6 +123,10 @@ onEngines("A partitioned table that becomes a plain one", (engine) => {
     expect(Number(next?.n)).toBeGreaterThan(Number(numbered?.n));
     expect(Number(next?.number)).toBe(7);
     expect(next?.twice).toBe(198);
+  });
+
+  it("takes the locks that it declares, also on triggers and sequences", async () => {
+    await expectLocks(await flatten(), { on: engine.db() });
   });
 
   it("comes back with every row that was written, changed and deleted meanwhile, and the catalog as it was", async () => {

@@ -36,6 +36,10 @@ export interface Flat {
   readonly table: TableFact;
   readonly names: FlatNames;
   readonly leaves: readonly { readonly name: string; readonly condition: string }[];
+  /** All below the root. */
+  readonly members: readonly string[];
+  /** The tables that policies look into. */
+  readonly consulted: readonly RelationName[];
   readonly columns: readonly ColumnFact[];
   /** Columns that can be written. */
   readonly writable: readonly string[];
@@ -135,6 +139,8 @@ export function flatOf(facts: FlatFacts, { schema, name }: RelationName): Flat {
     table,
     names,
     leaves: leaves.map((leaf) => ({ name: leaf.name, condition: leafCondition(members, leaf) })),
+    members: members.flatMap((each) => (each.parent === null ? [] : [each.name])),
+    consulted: consultedBy(facts, { schema, name }),
     columns,
     writable: columns.filter(({ generated }) => generated === null).map((column) => column.name),
     key: primary.columns.map((column) => ({
@@ -148,6 +154,19 @@ export function flatOf(facts: FlatFacts, { schema, name }: RelationName): Flat {
     grants,
     sequences: facts.sequences.filter(({ ownedBy }) => ownedBy !== null && isOwn(ownedBy)),
   };
+}
+
+function consultedBy({ dependencies }: FlatFacts, own: RelationName): readonly RelationName[] {
+  const found = dependencies.flatMap(({ dependent, on }) =>
+    dependent.kind === "policy" &&
+    dependent.schema === own.schema &&
+    dependent.name === own.name &&
+    (on.kind === "relation" || on.kind === "column") &&
+    !(on.schema === own.schema && on.name === own.name)
+      ? [[qualified(on.schema, on.name), { schema: on.schema, name: on.name }] as const]
+      : [],
+  );
+  return [...new Map(found).values()];
 }
 
 type Refuse = (message: string, hint: string) => UnderpinError;
