@@ -116,7 +116,9 @@ describe("the examples of pages and comments", () => {
 });
 
 describe("a page that shows a plan", () => {
-  const pages = ["docs/recipes/set-not-null.md", "docs/recipes/create-index.md"];
+  const pages = ["set-not-null", "create-index", "add-check", "enum-values"].map(
+    (name) => `docs/recipes/${name}.md`,
+  );
   it.each(pages)("shows it as explain prints it: %s", (page) => {
     const text = readFileSync(join(ROOT, page), "utf8");
     const shown = [...text.matchAll(/<!-- explain: (.*) -->\n\n((?:\|.*\n)*)/g)];
