@@ -67,3 +67,4 @@ export { splitPartition, type SplitPartitionOptions } from "./split-partition.ts
 export { changeGranularity, type ChangeGranularityOptions } from "./change-granularity.ts";
 export type { FlatFacts } from "./flat/flat-of.ts";
 export { undoPartitioning, type UndoPartitioningOptions } from "./undo-partitioning.ts";
+export { dropPartitioned, type DropPartitionedOptions } from "./drop-partitioned.ts";

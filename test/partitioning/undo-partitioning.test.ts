@@ -3,9 +3,11 @@ import { canonical } from "../../src/catalog/canonical.ts";
 import { compareCatalogs } from "../../src/catalog/compare.ts";
 import { readFacts } from "../../src/catalog/read-facts.ts";
 import { toExecutor } from "../../src/executor/connect.ts";
+import { dropPartitioned } from "../../src/partitioning/drop-partitioned.ts";
 import { undoPartitioning } from "../../src/partitioning/undo-partitioning.ts";
 import type { Plan } from "../../src/plan/step.ts";
 import { apply } from "../../src/run/apply.ts";
+import { confirm } from "../../src/run/control.ts";
 import { undo } from "../../src/run/undo.ts";
 import { expectLocks } from "../../src/testing/expect-locks.ts";
 import { onEngines } from "../support/server.ts";
@@ -214,6 +216,22 @@ onEngines("A partitioned table that becomes a plain one", (engine) => {
     );
     expect(await undo(engine.db(), plan)).toMatchObject({ outcome: "undone" });
     expect(await rows()).toBe("1,2,3,10,20,30,70");
+  });
+
+  it("is dropped for good behind a gate, and its rows stay", async () => {
+    const plan = await flatten();
+    await applied(plan);
+    const drop = dropPartitioned({ facts: await facts(), schema: NAME, table: "readings", plan });
+    expect(await apply(engine.db(), drop)).toMatchObject({ outcome: "waiting" });
+    expect(await rows(`${schema}.readings_partitioned`)).toBe("1,2,3,10,20,30");
+    await confirm(engine.db(), drop.name, "nobody-wants-it-back");
+    await applied(drop);
+    await write(5, "2026-01-03");
+    expect(await rows()).toBe("1,2,3,5,10,20,30");
+    const { tables, functions, partitions } = await facts();
+    expect(partitions.filter(({ root }) => root.name.startsWith("readings"))).toEqual([]);
+    const left = [...tables, ...functions].filter(({ name }) => /readings_(flat|part)/.test(name));
+    expect(left).toEqual([]);
   });
 
   describe("is left alone, with a remedy", () => {

@@ -149,6 +149,20 @@ export function unwatchSql({ schema }: Flat, table: string): string {
     .join(";\n");
 }
 
+/** Takes the log of a plain table away. */
+export function dropWatchSql(
+  schema: string,
+  table: string,
+  names: Pick<Flat["names"], "log">,
+): string {
+  return [
+    ...[TRIGGER, `${TRIGGER}_truncate`].map(
+      (trigger) => `DROP TRIGGER IF EXISTS ${ident(trigger)} ON ${qualified(schema, table)}`,
+    ),
+    `DROP TABLE IF EXISTS ${qualified(schema, names.log)}`,
+  ].join(";\n");
+}
+
 /**
  * Works off the log: `to` becomes as `from` is now, key by key. With `commits` it stops when few are left; else, under the lock of the
  * swap, when none is.
