@@ -64,10 +64,9 @@ onServers("a process that is killed while it looks after partitions", (server) =
       `is gone on with to the same end, there and back: ${what}`,
       async () => {
         if (hosts === undefined) throw new Error("the host program was not bundled");
-        const sql = server.connect(await server.database("plan_is_made_in"), { max: 1 });
+        const sql = server.sql();
         await sql.unsafe(`DROP SCHEMA IF EXISTS ${ident(names.schema)} CASCADE; ${tables}`);
         const plan = await make(toExecutor(sql));
-        await sql.end();
         const { applyPoints, undoPoints, divergences } = await killEverywhere({
           server,
           hosts,

@@ -3,7 +3,7 @@ import { beforeEach, expect, it } from "vitest";
 import { defineDatabase } from "../../src/definition/define-database.ts";
 import { planInstall } from "../../src/install/plan-install.ts";
 import { planUninstall } from "../../src/install/plan-uninstall.ts";
-import { hash, list, partitionBy, range } from "../../src/partitioning/partition-by.ts";
+import { hash, partitionBy, range } from "../../src/partitioning/partition-by.ts";
 import { premakeSchedule } from "../../src/partitioning/premake-schedule.ts";
 import { apply } from "../../src/run/apply.ts";
 import { onEngines } from "../support/server.ts";
