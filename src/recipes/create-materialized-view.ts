@@ -134,6 +134,9 @@ function scheduleStep(schema: string, view: string, every: RefreshScheduleOption
     sql: schedule.create,
     locks: [],
     transaction: "commitAfter",
-    undo: { kind: "statement", sql: schedule.drop, locks: [], transaction: "inside" },
+    undo:
+      schedule.drop === null
+        ? { kind: "nothing" }
+        : { kind: "statement", sql: schedule.drop, locks: [], transaction: "inside" },
   };
 }
