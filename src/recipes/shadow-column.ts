@@ -81,7 +81,7 @@ export function backfillStep(
 export function steadyDefault({ default: expression, identity }: ColumnFact): string | null {
   if (identity !== null) return null;
   if (expression === null) return "NULL";
-  const bare = expression.replaceAll(/[eE]?'(?:[^']|'')*'/g, "''");
+  const bare = expression.replaceAll(/[eE]?'(?:[^']|'')*'/g, "?");
   // The time of the transaction; any other function may give another value the second time.
   const calls = [...bare.matchAll(/([\w."]+)\s*\(/g)].map(([, name]) => name);
   return calls.every((name) => name === "now") ? expression : null;
