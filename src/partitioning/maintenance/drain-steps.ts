@@ -24,6 +24,8 @@ export function drainSteps(state: MaintenanceState, drain: Drain): readonly Step
   const rows: readonly RowAccess[] = [{ schema: from.schema, name: from.name, access: "read" }];
   const old = { schema: from.schema, name: stages.old };
   const count = intervals.reduce((sum, each) => sum + each.rows, 0);
+  const catchUp = (step: string, title: string) =>
+    outside(`${id}/${step}`, title, applyLogSql(stages, true), rows);
   return [
     {
       kind: "sql",
@@ -58,12 +60,7 @@ export function drainSteps(state: MaintenanceState, drain: Drain): readonly Step
         },
       ]),
     ]),
-    outside(
-      `${id}/catch-up`,
-      "Work off the log of what changed meanwhile",
-      applyLogSql(stages, true),
-      rows,
-    ),
+    catchUp("catch-up", "Work off the log of what changed meanwhile"),
     ...stages.parts.flatMap(({ name }) => [
       ...foreignKeys.map(
         (key): Step => ({
@@ -96,12 +93,7 @@ export function drainSteps(state: MaintenanceState, drain: Drain): readonly Step
       undo: { kind: "nothing" },
     },
     // Statistics and proof take as long as all rows do: what is logged meanwhile would be worked off under the lock of the swap.
-    outside(
-      `${id}/catch-up-again`,
-      "Work off what was logged since, so that the swap is short",
-      applyLogSql(stages, true),
-      rows,
-    ),
+    catchUp("catch-up-again", "Work off what was logged since, so that the swap is short"),
     {
       kind: "sql",
       id: `${id}/swap`,
