@@ -135,7 +135,7 @@ BEGIN
     FROM tree AS t JOIN pg_catalog.pg_class AS c ON c.oid = t.oid AND c.relkind = 'r'
     WHERE pg_catalog.cardinality(t.taken) = ${lists.length}
     GROUP BY t.taken
-    HAVING pg_catalog.max(t.upper) > p_now - interval '1 year'${
+    HAVING pg_catalog.max(t.upper) > p_now - interval '1 year' ${
       enough === null
         ? ""
         : `
