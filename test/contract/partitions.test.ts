@@ -54,7 +54,7 @@ for (const others of [false, true])
       changeGranularity(db, {
         from: monthlyOf(names, "1 month", others),
         to: monthlyOf(names, "1 week", others),
-        values: { site: "s1" } as never,
+        values: { site: "s1" },
       }),
     insert: visitSql,
     rows: true,

@@ -20,6 +20,10 @@ export function prepareFlatSql(flat: Flat): string {
   const [plain, log] = [qualified(schema, names.plain), qualified(schema, names.log)];
   const keys = key.map(({ name, type }) => `${ident(name)} ${type}`).join(", ");
   return [
+    // A default that draws from a sequence opens it, unless the session has it still: so it is opened always.
+    ...flat.sequences.flatMap(({ name, ownedBy }) =>
+      ownedBy?.as === "serial" ? [`SELECT s.last_value FROM ${qualified(schema, name)} AS s`] : [],
+    ),
     `CREATE TABLE ${plain} (LIKE ${qualified(schema, table.name)} INCLUDING ALL EXCLUDING INDEXES EXCLUDING STATISTICS)`,
     `ALTER TABLE ${plain} OWNER TO ${ident(table.owner)}`,
     `ALTER TABLE ${plain} ENABLE ROW LEVEL SECURITY`,
