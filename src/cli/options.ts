@@ -59,10 +59,15 @@ export const OPTIONS = {
     value: "STEP",
     help: "Take back the last steps only, down to and including this one",
   },
+  workers: {
+    type: "string",
+    value: "COUNT",
+    help: "How many batches this process changes at once [default: as many as the step says]",
+  },
   handlers: {
     type: "string",
     value: "FILE",
-    help: "A module whose `handlers` export has the functions that call steps name",
+    help: "A module whose `handlers` export has the functions that call steps and backfills name",
   },
   "when-busy": {
     type: "string",

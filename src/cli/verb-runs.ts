@@ -1,7 +1,8 @@
+import type { BackfillProgress } from "../run/backfill/progress.ts";
 import { runs, type RunStatus } from "../run/runs.ts";
 import type { Verb } from "./call.ts";
 import { EXIT } from "./exit-code.ts";
-import { count } from "./figures.ts";
+import { count, duration } from "./figures.ts";
 import { withDatabase } from "./open-database.ts";
 import { DATABASE } from "./options.ts";
 import { schemaOption } from "./run-options.ts";
@@ -42,9 +43,29 @@ export function runText(run: RunStatus): string {
   const todo = todoOf(run);
   return [
     `${name}: ${state}, ${parts.join(", ")}`,
+    ...(run.pauseReason === undefined ? [] : [`  pauses by itself: ${run.pauseReason}`]),
+    ...run.backfills.map(backfillText),
     ...(failure === undefined || state === "undone" ? [] : [`  failed: ${failure.message}`]),
     ...(todo === undefined ? [] : [`  next: ${todo}`]),
   ].join("\n");
+}
+
+function backfillText(backfill: BackfillProgress): string {
+  const { step, rowsChanged, rowsPerSecond, rangesDone, rangesTotal, workers } = backfill;
+  const { rowsSetAside, remainingMs } = backfill;
+  const parts = [
+    `${count(rowsChanged)} rows`,
+    `${rangesDone} of ${rangesTotal} ranges`,
+    `${workers} worker${workers === 1 ? "" : "s"}`,
+    `${count(rowsPerSecond)} rows/s`,
+    ...(remainingMs === undefined || rangesDone === rangesTotal
+      ? []
+      : [
+          `about ${duration(remainingMs.likely)} left (${duration(remainingMs.atLeast)} to ${duration(remainingMs.atMost)})`,
+        ]),
+    ...(rowsSetAside === 0 ? [] : [`${count(rowsSetAside)} rows set aside`]),
+  ];
+  return `  ${step}: ${parts.join(", ")}`;
 }
 
 function todoOf({ name, state, nextStep }: RunStatus): string | undefined {

@@ -1,5 +1,6 @@
 import type { Verb } from "./call.ts";
 import { applyVerb } from "./verb-apply.ts";
+import { backfillVerb } from "./verb-backfill.ts";
 import { confirmVerb, pauseVerb, resumeVerb } from "./verb-control.ts";
 import { doctorVerb } from "./verb-doctor.ts";
 import { partitionsVerb } from "./verb-partitions.ts";
@@ -17,6 +18,7 @@ export const VERBS: readonly Verb[] = [
   pauseVerb,
   resumeVerb,
   confirmVerb,
+  backfillVerb,
   partitionsVerb,
   watchVerb,
   doctorVerb,

@@ -8,5 +8,5 @@ export function backfillText(step: BackfillStep): string {
   if ("sql" in step)
     return `WITH batch AS (SELECT target.* FROM ${relation} AS target WHERE ${step.where})\n${step.sql}`;
   const { handler, version, writes } = step.transform;
-  return `UPDATE ${relation} AS target SET (${writes.map(({ name }) => ident(name)).join(", ")}) = what the handler "${handler}" of version ${version} returns\nWHERE ${step.where}`;
+  return `UPDATE ${relation} AS target SET (${writes.map(({ name }) => ident(name)).join(", ")}) = what the handler ${JSON.stringify(handler)} of version ${version} returns\nWHERE ${step.where}`;
 }

@@ -44,6 +44,7 @@ export interface BatchDone {
 
 /** The rows of a batch could not be changed: which they are, and why. */
 export class BatchFailed extends Error {
+  readonly batchFailed = true;
   /** How many rows the batch had. */
   readonly seen: number;
   /** The key of its last row. */
@@ -63,6 +64,11 @@ export class BatchFailed extends Error {
     this.last = last;
     this.sql = sql;
   }
+}
+
+/** Whether the rows of a batch could not be changed. */
+export function isBatchFailed(error: unknown): error is BatchFailed {
+  return typeof error === "object" && error !== null && "batchFailed" in error;
 }
 
 /** Changes one page of a range and keeps how far it came, in one transaction. */

@@ -112,11 +112,17 @@ export type Stood =
 
 /** Thrown inside a batch's transaction, so that it rolls back; never leaves the engine. */
 export class BatchStopped extends Error {
+  readonly batchStopped = true;
   readonly why: Stood;
   constructor(why: Stood) {
     super(`the batch was stopped: ${why}`);
     this.why = why;
   }
+}
+
+/** Whether a batch was stopped, and not in trouble. */
+export function isBatchStopped(error: unknown): error is BatchStopped {
+  return typeof error === "object" && error !== null && "batchStopped" in error;
 }
 
 /**

@@ -10,11 +10,17 @@ import { backoffMs, sleep } from "../backoff.ts";
 import { checkCancelled } from "../context.ts";
 import { StepFailed } from "../failure.ts";
 import { retryOnLocks } from "../retry.ts";
-import { BatchFailed, changeBatch, type BackfillWork, type BatchDone } from "./change-batch.ts";
+import {
+  changeBatch,
+  isBatchFailed,
+  type BackfillWork,
+  type BatchDone,
+  type BatchFailed,
+} from "./change-batch.ts";
 import type { Pace } from "./pace.ts";
 import {
-  BatchStopped,
   claimRange,
+  isBatchStopped,
   mayChangeSql,
   rangesOf,
   refuseUnlessOurs,
@@ -95,8 +101,8 @@ async function workRange(worker: Worker, claimed: ClaimedRange): Promise<WorkerE
       if (batch.done) return "done";
       range = { ...range, reached: batch.reached };
     } catch (error) {
-      if (error instanceof BatchStopped) return error.why;
-      if (!(error instanceof BatchFailed)) throw error;
+      if (isBatchStopped(error)) return error.why;
+      if (!isBatchFailed(error)) throw error;
       if (error.origin === "database" && !isOfRows(error.cause))
         throw new StepFailed(step.id, error.sql, error.cause);
       trouble = await harder(worker, trouble, error);
@@ -118,7 +124,7 @@ function tryBatch(worker: Worker, range: ClaimedRange, size: number): Promise<Ba
   return retryOnLocks(context, trial, () =>
     changeBatch(worker, range, size).catch((error: unknown): never => {
       // The moment is to blame, not the rows: it is tried again as a whole.
-      if (error instanceof BatchFailed && error.origin === "database" && isOfMoment(error.cause))
+      if (isBatchFailed(error) && error.origin === "database" && isOfMoment(error.cause))
         throw error.cause;
       throw error;
     }),
