@@ -102,8 +102,8 @@ interface Lane extends Enumeration {
   readonly through: Sql;
 }
 
-const BY_THE_CLOCK: readonly KillPoint[] = (["pause", "heartbeat"] as const).flatMap((stream) =>
-  [1, 2, 3].map((number) => ({ stream, number })),
+const BY_THE_CLOCK: readonly KillPoint[] = (["pause", "heartbeat", "progress"] as const).flatMap(
+  (stream) => [1, 2, 3].map((number) => ({ stream, number })),
 );
 
 async function prepare({ sql, schema, tables }: Lane): Promise<void> {

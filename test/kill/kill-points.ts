@@ -5,7 +5,7 @@ import type { Hook, Moment } from "./boundaries.ts";
  * Calls come in streams of their own: those of the run, whose order is always the same, and those that a clock starts. So a
  * point is the same moment in every process.
  */
-export type Stream = "run" | "heartbeat" | "pause" | "watchdog";
+export type Stream = "run" | "heartbeat" | "pause" | "watchdog" | "progress";
 
 /** One moment of one call: the `number`-th of its stream. */
 export interface KillPoint {
@@ -46,6 +46,7 @@ function streamOf(text: string): Stream {
   if (/FOR NO KEY UPDATE SKIP LOCKED\)/.test(text)) return "heartbeat";
   if (/AND pause_requested$/.test(text)) return "pause";
   if (/pg_blocking_pids|pg_cancel_backend/.test(text)) return "watchdog";
+  if (text.includes('AS "rangesDone"')) return "progress";
   return "run";
 }
 

@@ -1,5 +1,6 @@
 import type { Queryable } from "../../executor/executor.ts";
 import { ident, literal } from "../../sql/quote.ts";
+import type { WorkContext } from "../context.ts";
 import type { Key } from "./key-sql.ts";
 
 /** The backfill step of one run. */
@@ -63,14 +64,15 @@ export async function claimRange(
   const { ranges, ours } = rangesOf(id);
   const [row] = await db.query<{ ordinal: string; token: string; reached: string; upper: string }>(
     `UPDATE ${ranges} AS r
-     SET worker = ${literal(worker)}, token = r.token + 1, lease_until = ${leaseUntil(leaseMs)},
+     SET worker = $1::text, token = r.token + 1, lease_until = ${leaseUntil(leaseMs)},
        began_at = coalesce(r.began_at, pg_catalog.clock_timestamp())
      WHERE ${ours("r")} AND r.ordinal = (
        SELECT f.ordinal FROM ${ranges} AS f
        WHERE ${ours("f")} AND NOT f.done
-         AND (f.lease_until IS NULL OR f.worker = ${literal(worker)} OR f.lease_until < pg_catalog.clock_timestamp())
+         AND (f.lease_until IS NULL OR f.worker = $1::text OR f.lease_until < pg_catalog.clock_timestamp())
        ORDER BY f.ordinal LIMIT 1 FOR UPDATE SKIP LOCKED)
      RETURNING r.ordinal::text, r.token::text, r.reached::text, r.upper::text`,
+    [worker],
   );
   if (row !== undefined)
     return {
@@ -92,8 +94,37 @@ export async function claimRange(
 export async function releaseRanges(db: Queryable, id: BackfillId, worker: string): Promise<void> {
   const { ranges, ours } = rangesOf(id);
   await db.query(
-    `UPDATE ${ranges} AS r SET lease_until = NULL WHERE ${ours("r")} AND r.worker = ${literal(worker)} AND NOT r.done`,
+    `UPDATE ${ranges} AS r SET lease_until = NULL WHERE ${ours("r")} AND r.worker = $1::text AND NOT r.done`,
+    [worker],
   );
+}
+
+/** Keeps a range while something is done outside of a transaction, where no row lock shows that its worker lives. */
+export async function whileClaimed<T>(
+  { executor, settings }: Pick<WorkContext, "executor" | "settings">,
+  id: BackfillId,
+  { ordinal, token }: ClaimedRange,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { ranges, ours } = rangesOf(id);
+  let beating: Promise<unknown> = Promise.resolve();
+  const beat = () =>
+    executor
+      .query(
+        `UPDATE ${ranges} AS r SET lease_until = ${leaseUntil(settings.leaseMs)}
+         WHERE ${ours("r")} AND r.ordinal = ${Math.round(ordinal)} AND r.token = ${literal(token)}::bigint AND NOT r.done`,
+      )
+      // Whether the range is ours still is asked before its rows are changed.
+      .catch(() => undefined);
+  const timer = setInterval(() => {
+    beating = beating.then(beat);
+  }, settings.leaseMs / 3);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+    await beating;
+  }
 }
 
 /** A key as the run schema keeps it. */
