@@ -63,7 +63,9 @@ function backfillText(backfill: BackfillProgress): string {
       : [
           `about ${duration(remainingMs.likely)} left (${duration(remainingMs.atLeast)} to ${duration(remainingMs.atMost)})`,
         ]),
-    ...(rowsSetAside === 0 ? [] : [`${count(rowsSetAside)} rows set aside`]),
+    ...(rowsSetAside === 0
+      ? []
+      : [`${count(rowsSetAside)} row${rowsSetAside === 1 ? "" : "s"} set aside`]),
   ];
   return `  ${step}: ${parts.join(", ")}`;
 }
