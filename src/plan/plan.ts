@@ -1,4 +1,5 @@
 import { UnderpinError } from "../errors.ts";
+import { malformedBackfill } from "./malformed-backfill.ts";
 import type { Plan, Step } from "./step.ts";
 
 /**
@@ -84,7 +85,9 @@ function refuseMalformed(planName: string, step: Step): void {
             ? `has the unknown transaction rule ${JSON.stringify(transaction)}`
             : transaction === "outside" && (typeof probe !== "object" || probe === null)
               ? "runs outside a transaction and has no probe"
-              : undefined;
+              : step.kind === "backfill"
+                ? malformedBackfill(step)
+                : undefined;
   if (wrong !== undefined)
     throw new UnderpinError({
       code: "invalidInput",

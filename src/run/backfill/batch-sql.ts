@@ -26,18 +26,18 @@ export function pageSql(step: BackfillStep, { reached, upper, size }: Page): str
     step.key.map(({ name }) => `k.${ident(name)} ${direction}`).join(", ");
   return `WITH ${page} AS MATERIALIZED (
   SELECT ${own} FROM ${relationOf(step)} AS target
-  WHERE (${step.where}) AND ${after(reached)} AND ${upTo(upper)}
+  WHERE (${step.where}\n) AND ${after(reached)} AND ${upTo(upper)}
   ORDER BY ${own} LIMIT ${Math.round(size)}
 )
 SELECT (SELECT pg_catalog.count(*) FROM ${page})::text AS seen,
-  (SELECT ${asJson("k")} FROM ${page} AS k ORDER BY ${order("DESC")} LIMIT 1)::text AS last`;
+  (SELECT ${asJson("k")} FROM (SELECT * FROM ${page} AS k ORDER BY ${order("DESC")} LIMIT 1) AS k)::text AS last`;
 }
 
 /**
  * Changes the rows of a page, as a data-modifying statement that returns whether each is as `rowCheck` wants it.
  *
  * An UPDATE that comes to a row which a writer is changing waits, reads the row again, and changes it only if it still
- * meets `where`: the writer's value stays.
+ * meets `where`: the writer's value stays. A row whose new key leads out of the page and that meets `where` still would come again.
  */
 export function changeSql(
   step: BackfillStep,
@@ -45,21 +45,34 @@ export function changeSql(
 ) {
   const { own, after, upTo } = keySql(step);
   const target = `${relationOf(step)} AS target`;
-  const rows = `(${step.where}) AND ${after(reached)} AND ${upTo(last)}`;
-  const ok = `(${step.rowCheck ?? "true"}) IS TRUE AS ok`;
+  const inPage = `${after(reached)} AND ${upTo(last)}`;
+  const rows = `(${step.where}\n) AND ${inPage}`;
   const changed = ident(`${OWN}changed`);
   if ("set" in step)
-    return `WITH ${changed} AS (UPDATE ${target} SET ${step.set} WHERE ${rows} RETURNING ${ok})`;
+    return `WITH ${changed} AS (UPDATE ${target} SET ${step.set}
+  WHERE ${rows} RETURNING ${okSql(step)},
+    CASE WHEN ${inPage} THEN false ELSE (${step.where}\n) IS TRUE END AS again)`;
   if ("sql" in step)
     // The rows are locked and read in one: a copy of what the snapshot shows would lose the update that was waited for.
     return `WITH batch AS MATERIALIZED (
   SELECT target.* FROM ${target} WHERE ${rows} ORDER BY ${own} FOR NO KEY UPDATE
-), ${changed} AS (${step.sql} RETURNING true AS ok)`;
+), ${changed} AS (${step.sql}
+  RETURNING true AS ok, false AS again)`;
   throw new Error("a transform has no statement of its own");
+}
+
+// What the host wrote may end in a comment: a new line ends that.
+function okSql({ rowCheck = "true" }: BackfillStep): string {
+  return `(${rowCheck}\n) IS TRUE AS ok`;
 }
 
 /** A step whose rows a handler of the host computes. */
 export type TransformStep = BackfillStep & { readonly transform: RowTransform };
+
+/** Whether a handler of the host computes the rows. */
+export function isTransform(step: BackfillStep): step is TransformStep {
+  return "transform" in step;
+}
 
 /** The rows of a page as a transform is given them, each with its version; `lock` keeps writers from them. */
 export function readRowsSql(step: TransformStep, page: Page, lock: boolean): string {
@@ -67,7 +80,7 @@ export function readRowsSql(step: TransformStep, page: Page, lock: boolean): str
   const columns = new Set([...step.key.map(({ name }) => name), ...step.transform.reads]);
   const read = [...columns].map((name) => `target.${ident(name)}`).join(", ");
   return `SELECT ${read}, target.xmin::text AS ${ident(VERSION)} FROM ${relationOf(step)} AS target
-WHERE (${step.where}) AND ${after(page.reached)} AND ${upTo(page.upper)}
+WHERE (${step.where}\n) AND ${after(page.reached)} AND ${upTo(page.upper)}
 ORDER BY ${own} LIMIT ${Math.round(page.size)}${lock ? " FOR NO KEY UPDATE" : ""}`;
 }
 
@@ -79,11 +92,13 @@ export function givenColumns({ key, transform }: TransformStep): readonly {
   readonly column: string;
   readonly as: string;
   readonly type: string;
+  readonly isKey: boolean;
 }[] {
   return [...key, ...transform.writes].map(({ name, type }, at) => ({
     column: name,
     as: `${OWN}${at < key.length ? "key" : "value"} ${at + 1}`,
     type,
+    isKey: at < key.length,
   }));
 }
 
@@ -100,8 +115,8 @@ export function writeRowsSql(step: TransformStep): string {
   UPDATE ${relationOf(step)} AS target
   SET ${values.map((value) => `${ident(value.column)} = ${cast(value)}`).join(", ")}
   FROM ${given} AS g
-  WHERE ${keys.map((key) => `target.${ident(key.column)} = ${cast(key)}`).join(" AND ")} AND (${step.where})
-  RETURNING (${step.rowCheck ?? "true"}) IS TRUE AS ok
+  WHERE ${keys.map((key) => `target.${ident(key.column)} = ${cast(key)}`).join(" AND ")} AND (${step.where}\n)
+  RETURNING ${okSql(step)}, false AS again
 )`;
 }
 
@@ -117,7 +132,8 @@ export function keepSql(
   const tookMs =
     "(1000 * extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.now()))::float8";
   return `, ${ident(`${OWN}told`)} AS (
-  SELECT pg_catalog.count(*) AS changed, pg_catalog.count(*) FILTER (WHERE NOT ok) AS refused FROM ${changed}
+  SELECT pg_catalog.count(*) AS changed, pg_catalog.count(*) FILTER (WHERE NOT ok) AS refused,
+    pg_catalog.count(*) FILTER (WHERE again) AS again FROM ${changed}
 ), ${ident(`${OWN}kept`)} AS (
   UPDATE ${ranges} AS r SET reached = ${reached}, done = ${kept.done},
     rows_changed = r.rows_changed + told.changed, batches = r.batches + 1, lease_until = ${kept.leaseUntil},
@@ -125,5 +141,5 @@ export function keepSql(
     changed_at = pg_catalog.clock_timestamp(), ended_at = ${kept.done ? "pg_catalog.clock_timestamp()" : "NULL"}
   FROM ${ident(`${OWN}told`)} AS told WHERE ${ours("r")} AND r.ordinal = ${Math.round(ordinal)} RETURNING 1
 )
-SELECT changed::text, refused::text FROM ${ident(`${OWN}told`)}`;
+SELECT changed::text, refused::text, again::text FROM ${ident(`${OWN}told`)}`;
 }

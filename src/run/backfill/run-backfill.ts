@@ -4,6 +4,7 @@ import type { BackfillStep } from "../../plan/step.ts";
 import { checkCancelled, type RunContext, type WorkContext } from "../context.ts";
 import { StepFailed } from "../failure.ts";
 import { refuseOverLockBudget } from "../preflight.ts";
+import { refuseBadKey } from "./check-key.ts";
 import { cutRanges, readEstimate } from "./cut-ranges.ts";
 import { createPace } from "./pace.ts";
 import { readProgress, type BackfillProgress } from "./progress.ts";
@@ -28,12 +29,17 @@ export async function runBackfill(
   await refuseOverLockBudget(executor, [lock], 0, step.id);
   emit({ type: "stepStarted", step: step.id, title: step.title, sql: backfillText(step) });
   const id: BackfillId = { schema: lease.schema, runId, stepId: step.id };
+  await refuseBadKey(executor, step);
   await cutRanges(context, step, id);
-  const end = await joinBackfill(context, step, id, lease.owner, progressed);
-  if (end !== "done") return end;
-  const last = await readProgress(executor, id);
-  if (last.rowsSetAside > 0) throw rowsFailed(context, step, last);
-  return "done";
+  for (;;) {
+    const end = await joinBackfill(context, step, id, lease.owner, progressed);
+    if (end !== "done") return end;
+    const last = await readProgress(executor, id);
+    // Rows that were set aside may have been given back this very moment.
+    if (last.rangesDone < last.rangesTotal) continue;
+    if (last.rowsSetAside > 0) throw rowsFailed(context, step, last);
+    return "done";
+  }
 }
 
 /** Works at a backfill whose ranges are cut, until nothing is left or it is stopped. */

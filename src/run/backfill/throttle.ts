@@ -20,10 +20,7 @@ export function watchThrottle(
   const signal =
     context.signal === undefined ? ended.signal : AbortSignal.any([context.signal, ended.signal]);
   const watching = watch({ ...context, signal }, step, pace).catch((error: unknown) => {
-    if (isCancelled(error, signal)) return;
-    // Full speed is what was asked for; that nobody looks is said.
-    const { message } = toError(error);
-    context.emit({ type: "watchFailed", step: step.id, message });
+    if (!isCancelled(error, signal)) throw error;
   });
   return {
     stop: async () => {
@@ -35,11 +32,22 @@ export function watchThrottle(
 
 async function watch(context: WorkContext, step: BackfillStep, pace: Pace): Promise<void> {
   const { emit, signal } = context;
+  let told: string | undefined;
   for (let before: HealthSample | undefined; ; ) {
     await sleep(LOOK_MS, signal);
-    const seen = await lookAtDatabase(context, step, before);
-    before = seen?.sample ?? before;
-    const reason = seen?.reason ?? (await askHost(context, step));
+    let reason: string | undefined;
+    try {
+      const seen = await lookAtDatabase(context, step, before);
+      before = seen?.sample ?? before;
+      reason = seen?.reason ?? (await askHost(context, step));
+      told = undefined;
+    } catch (error) {
+      if (isCancelled(error, signal)) throw error;
+      // Full speed is what was asked for; that nobody could look is said, once for each reason.
+      const { message } = toError(error);
+      if (message !== told) emit({ type: "watchFailed", step: step.id, message });
+      told = message;
+    }
     const was = pace.reason();
     pace.suffers(reason);
     if (reason !== was) emit({ type: "throttled", step: step.id, reason, restMs: pace.restMs() });

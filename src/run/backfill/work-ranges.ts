@@ -10,13 +10,8 @@ import { backoffMs, sleep } from "../backoff.ts";
 import { checkCancelled } from "../context.ts";
 import { StepFailed } from "../failure.ts";
 import { retryOnLocks } from "../retry.ts";
-import {
-  changeBatch,
-  isBatchFailed,
-  type BackfillWork,
-  type BatchDone,
-  type BatchFailed,
-} from "./change-batch.ts";
+import { isBatchFailed, type BackfillWork, type BatchDone, type BatchFailed } from "./batch.ts";
+import { changeBatch } from "./change-batch.ts";
 import type { Pace } from "./pace.ts";
 import {
   claimRange,
@@ -61,10 +56,8 @@ export async function workRanges(worker: Worker): Promise<WorkerEnd> {
   try {
     return await claimAndWork(worker);
   } finally {
-    await releaseRanges(context.executor, id, name).catch((error: unknown) => {
-      // Without a connection its leases run out by themselves.
-      if (!isConnectionError(error)) throw error;
-    });
+    // A courtesy: leases run out by themselves, and what ended the work is what is told.
+    await releaseRanges(context.executor, id, name).catch(() => undefined);
   }
 }
 
@@ -89,30 +82,34 @@ async function workRange(worker: Worker, claimed: ClaimedRange): Promise<WorkerE
   const { context, step, pace } = worker;
   let range = claimed;
   let trouble: Trouble | undefined;
-  for (;;) {
-    checkCancelled(context);
-    const beganMs = performance.now();
-    try {
-      const size = trouble?.size ?? pace.size();
-      const batch = await tryBatch(worker, range, size);
-      if (trouble === undefined) pace.took(batch.changed, performance.now() - beganMs);
-      else trouble = easier(trouble, pace.size());
-      await worker.progressed(batch);
-      if (batch.done) return "done";
-      range = { ...range, reached: batch.reached };
-    } catch (error) {
-      if (isBatchStopped(error)) return error.why;
-      if (!isBatchFailed(error)) throw error;
-      if (error.origin === "database" && !isOfRows(error.cause))
-        throw new StepFailed(step.id, error.sql, error.cause);
-      trouble = await harder(worker, trouble, error);
-      if (trouble.size === 0) {
-        await setAside(worker, range, error, trouble.attempts);
-        range = { ...range, reached: error.last };
-        trouble = { size: 1, attempts: 0, whole: trouble.whole };
+  try {
+    for (;;) {
+      checkCancelled(context);
+      const beganMs = performance.now();
+      try {
+        const size = trouble?.size ?? pace.size();
+        const batch = await tryBatch(worker, range, size);
+        if (trouble === undefined) pace.took(batch.changed, performance.now() - beganMs);
+        else trouble = easier(trouble, pace.size());
+        await worker.progressed(batch);
+        if (batch.done) return "done";
+        range = { ...range, reached: batch.reached };
+      } catch (error) {
+        if (!isBatchFailed(error)) throw error;
+        if (error.origin === "database" && !isOfRows(error.cause))
+          throw new StepFailed(step.id, error.sql, error.cause);
+        trouble = await harder(worker, range, trouble, error);
+        if (trouble.size === 0) {
+          await setAside(worker, range, error, trouble.attempts);
+          range = { ...range, reached: error.last };
+          trouble = { size: 1, attempts: 0, whole: trouble.whole };
+        }
       }
+      if (pace.restMs() > 0) await sleep(pace.restMs(), context.signal);
     }
-    if (pace.restMs() > 0) await sleep(pace.restMs(), context.signal);
+  } catch (error) {
+    if (isBatchStopped(error)) return error.why;
+    throw error;
   }
 }
 
@@ -151,6 +148,7 @@ interface Trouble {
  */
 async function harder(
   worker: Worker,
+  range: ClaimedRange,
   trouble: Trouble | undefined,
   failed: BatchFailed,
 ): Promise<Trouble> {
@@ -166,7 +164,7 @@ async function harder(
     await sleep(restMs, context.signal);
     return { size, attempts, whole: trouble?.whole ?? false };
   }
-  if (trouble?.whole !== true) await countFailed(worker);
+  if (trouble?.whole !== true) await countFailed(worker, range);
   return {
     size: size === 1 ? 0 : Math.ceil(size / 2),
     attempts: size === 1 ? attempts : 0,
@@ -223,13 +221,13 @@ async function setAside(
 }
 
 /** Counts a failed batch, and has the run paused when too many of all are. */
-async function countFailed({ context, step, id }: Worker): Promise<void> {
+async function countFailed({ context, step, id }: Worker, range: ClaimedRange): Promise<void> {
   const { ranges, ours } = rangesOf(id);
-  // The batch's own range is as good as any: only their sum is read.
+  // In a range of its own nobody is in the way: that of another worker is locked for as long as its batch takes.
   const [row] = await context.executor.query<{ failed: string; batches: string }>(
     `WITH counted AS (
        UPDATE ${ranges} AS r SET failed_batches = r.failed_batches + 1
-       WHERE ${ours("r")} AND r.ordinal = (SELECT pg_catalog.min(f.ordinal) FROM ${ranges} AS f WHERE ${ours("f")}))
+       WHERE ${ours("r")} AND r.ordinal = ${range.ordinal})
      SELECT (pg_catalog.sum(r.failed_batches) + 1)::text AS failed, pg_catalog.sum(r.batches)::text AS batches
      FROM ${ranges} AS r WHERE ${ours("r")}`,
   );
