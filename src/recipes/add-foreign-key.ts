@@ -22,6 +22,8 @@ export interface AddForeignKeyOptions extends TableTarget {
   readonly name?: string;
   /** @default "no action" */
   readonly onDelete?: ForeignKeyAction;
+  /** Which of the columns ON DELETE SET NULL or SET DEFAULT sets. @default all of them */
+  readonly onDeleteColumns?: readonly (string | DrizzleColumn)[];
   /** @default "no action" */
   readonly onUpdate?: ForeignKeyAction;
   /** Whether it is looked at by the end of the transaction only. @default false */
@@ -67,7 +69,7 @@ interface ForeignKey {
  * await close();
  */
 export function addForeignKey(options: AddForeignKeyOptions): Plan {
-  const { facts, columns, references, onDelete, onUpdate, deferred } = options;
+  const { facts, columns, references, onDelete, onDeleteColumns, onUpdate, deferred } = options;
   const own = columns.map(columnName);
   const theirs = references.columns.map(columnName);
   const [target, referenced] = [targetOf(options), targetOf(references)];
@@ -85,6 +87,7 @@ export function addForeignKey(options: AddForeignKeyOptions): Plan {
     definition: [
       `FOREIGN KEY (${list(own)}) REFERENCES ${qualified(referenced.schema, referenced.name)} (${list(theirs)})`,
       ...(onDelete === undefined ? [] : [`ON DELETE ${onDelete.toUpperCase()}`]),
+      ...(onDeleteColumns === undefined ? [] : [`(${list(onDeleteColumns.map(columnName))})`]),
       ...(onUpdate === undefined ? [] : [`ON UPDATE ${onUpdate.toUpperCase()}`]),
       ...(deferred === true ? ["DEFERRABLE INITIALLY DEFERRED"] : []),
     ].join(" "),
