@@ -1,5 +1,5 @@
 import { toExecutor, type DatabaseLike } from "../executor/connect.ts";
-import type { Queryable } from "../executor/executor.ts";
+import type { Executor, Queryable } from "../executor/executor.ts";
 import { UnderpinError } from "../errors.ts";
 import { lockRank, type LockMode } from "../plan/lock.ts";
 import { undoActions } from "../plan/reverse.ts";
@@ -36,43 +36,59 @@ export async function expectLocks(
   plan: Plan,
   { on, ...options }: ExpectLocksOptions,
 ): Promise<readonly MeasuredStep[]> {
-  const inner = toExecutor(on);
-  const runSchema = options.runSchema ?? DEFAULT_RUN_OPTIONS.runSchema;
   const steps: MeasuredStep[] = [];
   const problems: string[] = [];
   for (const direction of ["apply", "undo"] as const) {
-    const meter = meterLocks(inner, runSchema);
-    const report =
-      direction === "apply"
-        ? await applyThroughGates(meter.executor, plan, options)
-        : await undo(meter.executor, plan, options);
-    if (report.outcome !== (direction === "apply" ? "applied" : "undone"))
-      throw failed(plan, [
-        `${direction} ended ${report.outcome}: ${report.failure?.message ?? ""}`,
-      ]);
-    const ran = new Set(
-      report.steps.filter(({ state }) => state !== "skipped").map(({ id }) => id),
-    );
-    const left = plan.steps.filter(({ id }) => ran.has(id));
-    const actions: readonly Placed[] =
-      direction === "apply"
-        ? left.flatMap((step) =>
-            step.kind === "sql" || step.kind === "check"
-              ? [{ action: forwardAction(step), transaction: step.transaction }]
-              : [],
-          )
-        : undoActions(left).map((undone) => ({
-            action: backwardAction(undone),
-            transaction: undone.transaction,
-          }));
-    for (const found of await compare(inner, plan, actions, meter)) {
-      if (found.measured !== undefined)
-        steps.push({ step: found.step, direction, locks: found.measured });
-      problems.push(...found.problems.map((problem) => `${direction} ${found.step}: ${problem}`));
-    }
+    const measured = await measureRun(toExecutor(on), plan, direction, options);
+    steps.push(...measured.steps);
+    problems.push(...measured.problems);
   }
   if (problems.length > 0) throw failed(plan, problems);
   return steps;
+}
+
+/** What one way of a plan was measured to lock, and where that is not what it declares. */
+export interface MeasuredRun {
+  readonly steps: readonly MeasuredStep[];
+  readonly problems: readonly string[];
+}
+
+/** Applies a plan through its gates, or takes it back, and measures its locks; throws when it does not come to its end. */
+export async function measureRun(
+  db: Executor,
+  plan: Plan,
+  direction: "apply" | "undo",
+  options: RunOptions,
+): Promise<MeasuredRun> {
+  const meter = meterLocks(db, options.runSchema ?? DEFAULT_RUN_OPTIONS.runSchema);
+  const report =
+    direction === "apply"
+      ? await applyThroughGates(meter.executor, plan, options)
+      : await undo(meter.executor, plan, options);
+  if (report.outcome !== (direction === "apply" ? "applied" : "undone"))
+    throw failed(plan, [`${direction} ended ${report.outcome}: ${report.failure?.message ?? ""}`]);
+  const ran = new Set(report.steps.filter(({ state }) => state !== "skipped").map(({ id }) => id));
+  const left = plan.steps.filter(({ id }) => ran.has(id));
+  const actions: readonly Placed[] =
+    direction === "apply"
+      ? left.flatMap((step) =>
+          step.kind === "sql" || step.kind === "check"
+            ? [{ action: forwardAction(step), transaction: step.transaction }]
+            : [],
+        )
+      : undoActions(left).map((undone) => ({
+          action: backwardAction(undone),
+          transaction: undone.transaction,
+        }));
+  const found = await compare(db, plan, actions, meter);
+  return {
+    steps: found.flatMap(({ step, measured }) =>
+      measured === undefined ? [] : [{ step, direction, locks: measured }],
+    ),
+    problems: found.flatMap(({ step, problems }) =>
+      problems.map((problem) => `${direction} ${step}: ${problem}`),
+    ),
+  };
 }
 
 /** An action, and where its transaction begins and ends. */

@@ -1,4 +1,4 @@
-import { canonical } from "../catalog/canonical.ts";
+import { canonical, type Canonical } from "../catalog/canonical.ts";
 import { compareCatalogs } from "../catalog/compare.ts";
 import { readFacts } from "../catalog/read-facts.ts";
 import { UnderpinError } from "../errors.ts";
@@ -32,6 +32,16 @@ export async function expectReversible(
   const between = await look(db, runSchema);
   mustEnd(plan, await undo(db, plan, options), "undone");
   const after = await look(db, runSchema);
+  mustBeAsBefore(plan, before, between, after);
+}
+
+/** Throws when the catalog after the undo is not the one before, or the one between is. */
+export function mustBeAsBefore(
+  plan: Plan,
+  before: Canonical,
+  between: Canonical,
+  after: Canonical,
+): void {
   const left = compareCatalogs(before, after);
   if (left.length > 0)
     throw failed(

@@ -149,7 +149,8 @@ async function readRelations(db: Queryable): Promise<Relations> {
     `SELECT c.oid::text AS oid, n.nspname::text AS schema, c.relname::text AS name,
             (SELECT t.relname::text FROM pg_catalog.pg_index i
              JOIN pg_catalog.pg_class t ON t.oid = i.indrelid WHERE i.indexrelid = c.oid) AS table
-     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace`,
+     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.oid >= ${FIRST_OID}`,
   );
   return new Map(rows.map((row) => [row.oid, row]));
 }
@@ -163,7 +164,7 @@ async function readLocks(
   const locks = await db.query<{ oid: string; mode: string }>(
     `SELECT l.relation::text AS oid, l.mode::text AS mode
      FROM pg_catalog.pg_locks l
-     WHERE l.pid = ${pid} AND l.locktype = 'relation' AND l.granted
+     WHERE l.pid = ${pid} AND l.locktype = 'relation' AND l.granted AND l.relation >= ${FIRST_OID}
        AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())`,
   );
   const now = await readRelations(db);
@@ -181,5 +182,8 @@ async function readLocks(
   return [...strongest.values()];
 }
 
-/** Catalogs are locked by everything and for moments; a TOAST table goes with its table. */
+/** What initdb makes has smaller ones: catalogs are locked by everything and for moments. */
+const FIRST_OID = "16384";
+
+/** A TOAST table goes with its table. */
 const NOT_COUNTED = new Set(["pg_catalog", "information_schema", "pg_toast"]);

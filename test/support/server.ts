@@ -14,14 +14,22 @@ export type { TestRoleOptions, TestServer } from "./test-server.ts";
  *
  * Where a server cannot be had the block is skipped by name, with the reason, and the run's last lines say so.
  */
-export function onServers(name: string, body: (server: TestServer) => void): void {
+export function onServers(
+  name: string,
+  body: (server: TestServer) => void,
+  { shared = false }: Sharing = {},
+): void {
   const { servers, missing } = inject("underpinServers");
   for (const { major, url } of servers) {
-    describe(`${name} on PostgreSQL ${major}`, { meta: { engine: `PostgreSQL ${major}` } }, () => {
+    const opened = (): TestServer => {
       const server = testServer(major, url);
       beforeAll(() => server.open(), 60_000);
       afterAll(() => server.close(), 60_000);
-      body(server);
+      return server;
+    };
+    const ofFile = shared ? once(`PostgreSQL ${major}`, opened) : undefined;
+    describe(`${name} on PostgreSQL ${major}`, { meta: { engine: `PostgreSQL ${major}` } }, () => {
+      body(ofFile ?? opened());
     });
   }
   for (const { major, reason } of missing) {
@@ -30,6 +38,19 @@ export function onServers(name: string, body: (server: TestServer) => void): voi
       body(testServer(major, "postgres://skipped"));
     });
   }
+}
+
+/** Whose the database of a block is. */
+interface Sharing {
+  /** One for all such blocks of the file, which clean up after themselves: a database costs more than most tests. */
+  readonly shared?: boolean;
+}
+
+const databasesOfFile = new Map<string, unknown>();
+
+function once<T>(name: string, make: () => T): T {
+  if (!databasesOfFile.has(name)) databasesOfFile.set(name, make());
+  return databasesOfFile.get(name) as T;
 }
 
 /** One test per real server, in a database of its own; skipped by name where there is none. */
@@ -58,18 +79,22 @@ export interface TestEngine {
 export function onEngines(
   name: string,
   body: (engine: TestEngine) => void,
-  options: { readonly extensions?: Extensions } = {},
+  { shared = false, ...options }: Sharing & { readonly extensions?: Extensions } = {},
 ): void {
-  describe(`${name} on PGlite`, { meta: { engine: "PGlite" } }, () => {
+  const opened = (): (() => Sandbox) => {
     let sandbox: Sandbox | undefined;
     beforeAll(async () => {
       sandbox = await bootSandbox(options);
     }, 60_000);
     afterAll(() => sandbox?.close());
-    const current = (): Sandbox => {
+    return () => {
       if (sandbox === undefined) throw new Error("the engine was asked for outside of a test");
       return sandbox;
     };
+  };
+  const ofFile = shared ? once("PGlite", opened) : undefined;
+  describe(`${name} on PGlite`, { meta: { engine: "PGlite" } }, () => {
+    const current = ofFile ?? opened();
     body({
       kind: "pglite",
       major: 18,
@@ -78,13 +103,17 @@ export function onEngines(
       executor: () => current().executor,
     });
   });
-  onServers(name, (server) => {
-    body({
-      kind: "server",
-      major: server.major,
-      server,
-      db: () => server.sql(),
-      executor: () => toExecutor(server.sql()),
-    });
-  });
+  onServers(
+    name,
+    (server) => {
+      body({
+        kind: "server",
+        major: server.major,
+        server,
+        db: () => server.sql(),
+        executor: () => toExecutor(server.sql()),
+      });
+    },
+    { shared },
+  );
 }
