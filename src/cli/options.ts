@@ -67,7 +67,7 @@ export const OPTIONS = {
   handlers: {
     type: "string",
     value: "FILE",
-    help: "A module whose `handlers` export has the functions that call steps and backfills name",
+    help: "A module whose `handlers` export has the functions that plans name, beside underpin.config.ts",
   },
   "when-busy": {
     type: "string",

@@ -39,9 +39,12 @@ export async function readPlanFile(file: string): Promise<PlanFile> {
 }
 
 /** Reads the handlers of a module. */
-export async function readHandlers(file: string): Promise<Readonly<Record<string, Handler>>> {
+export async function readHandlers(
+  file: string,
+  needed: "needed" | "if there are any" = "needed",
+): Promise<Readonly<Record<string, Handler>>> {
   const loaded = await loadFile(file);
-  if (member(loaded, "handlers") === undefined)
+  if (needed === "needed" && member(loaded, "handlers") === undefined)
     throw misuse(
       `${file} has no export "handlers"`,
       "Export them: export const handlers = { archive: { version: 1, run: async (argument) => { … } } };",

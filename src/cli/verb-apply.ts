@@ -1,11 +1,12 @@
 import { apply } from "../run/apply.ts";
 import { operand, textOption, type Verb } from "./call.ts";
 import { dryRun } from "./dry-run.ts";
+import { handlersOption } from "./handlers-option.ts";
 import { inOrder } from "./in-order.ts";
 import { misuse } from "./misuse.ts";
 import { withDatabase, withDirect } from "./open-database.ts";
 import { DATABASE, RUNNING } from "./options.ts";
-import { readHandlers, readPlanFile } from "./plan-file.ts";
+import { readPlanFile } from "./plan-file.ts";
 import { runOptions } from "./run-options.ts";
 import { formatOption } from "./verb-plan.ts";
 
@@ -22,9 +23,7 @@ export const applyVerb: Verb = {
   run: async (call) => {
     const file = operand(call, 0);
     const { plans, handlers: own } = await readPlanFile(file);
-    const handlersFile = textOption(call, "handlers");
-    const handlers =
-      handlersFile === undefined ? own : { ...own, ...(await readHandlers(handlersFile)) };
+    const handlers = await handlersOption(call, own);
     if (call.options["dry-run"] === true) return dryRun(call, plans);
     if (textOption(call, "format") !== undefined)
       throw misuse(

@@ -2,11 +2,11 @@ import { retryFailed } from "../run/control.ts";
 import { workBackfill } from "../run/backfill/work-backfill.ts";
 import { operand, textOption, type Verb } from "./call.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
+import { handlersOption } from "./handlers-option.ts";
 import { inOrder } from "./in-order.ts";
 import { misuse } from "./misuse.ts";
 import { withDatabase, withDirect } from "./open-database.ts";
 import { DATABASE, RUNNING } from "./options.ts";
-import { readHandlers } from "./plan-file.ts";
 import { progressTeller } from "./progress.ts";
 import { runOptions } from "./run-options.ts";
 import { requireRunSchema, runSchemaName } from "./run-schema-guard.ts";
@@ -31,8 +31,7 @@ export const backfillVerb: Verb = {
         "underpin backfill work NAME, or underpin backfill retry NAME",
       );
     const workers = workersOption(textOption(call, "workers"));
-    const file = textOption(call, "handlers");
-    const handlers = file === undefined ? {} : await readHandlers(file);
+    const handlers = await handlersOption(call);
     return withDatabase(call, async ({ db, executor }) => {
       const { driver } = executor;
       await requireRunSchema(executor, runSchemaName(call), name);

@@ -1,10 +1,10 @@
 import { confirm, pause, resume } from "../run/control.ts";
-import { operand, textOption, type Call, type Verb } from "./call.ts";
+import { operand, type Call, type Verb } from "./call.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
+import { handlersOption } from "./handlers-option.ts";
 import { inOrder } from "./in-order.ts";
 import { withDatabase, withDirect, type OpenDatabase } from "./open-database.ts";
 import { DATABASE, RUNNING } from "./options.ts";
-import { readHandlers } from "./plan-file.ts";
 import { runOptions, schemaOption } from "./run-options.ts";
 import { requireRunSchema, runSchemaName } from "./run-schema-guard.ts";
 import { shellWord } from "./shell-word.ts";
@@ -34,8 +34,7 @@ export const resumeVerb: Verb = {
   operands: [NAME],
   options: ["handlers", ...DATABASE, ...RUNNING],
   run: async (call) => {
-    const file = textOption(call, "handlers");
-    const handlers = file === undefined ? {} : await readHandlers(file);
+    const handlers = await handlersOption(call);
     return withRun(call, ({ db, executor: { driver } }, name) =>
       withDirect(call, (direct) =>
         inOrder(call, undefined, "begins", [name], (_, onEvent) =>

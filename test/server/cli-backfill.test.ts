@@ -50,6 +50,32 @@ onServers("underpin backfill", (server) => {
     expect(retried).toMatchObject({ code: 0, stderr: "" });
   });
 
+  it("finds the handlers of a stored plan in underpin.config.ts", async () => {
+    const computed = backfill({
+      ...{ name: "compute", table: "people", key: [{ name: "id", type: "integer" }] },
+      ...{ where: "target.name IS NULL", workers: 1 },
+      transform: {
+        ...{ handler: "spell", version: 1, reads: [] },
+        writes: [{ name: "name", type: "text" }],
+      },
+    });
+    const file = cli.planFile(computed);
+    expectRefusal(await cli.run(["apply", file], environment), {
+      code: 2,
+      message: /calls the handler "spell" of version 1/,
+      hint: /handlers/,
+    });
+    cli.file(
+      "underpin.config.ts",
+      `type Row = { readonly id: number };
+       export const handlers = { spell: { version: 1, run: (rows: readonly Row[]) => rows.map(({ id }) => ({ id, name: "no " + id })) } };`,
+    );
+    const applied = await cli.run(["apply", file], environment, cli.path("."));
+    expect(applied).toMatchObject({ code: 0, stderr: "" });
+    const [row] = await server.sql()`SELECT name FROM people WHERE id = 17`;
+    expect(row?.["name"]).toBe("no 17");
+  });
+
   it("refuses what it does not know", async () => {
     expectRefusal(await cli.run(["backfill", "rest", "x"], environment), {
       code: 2,

@@ -26,7 +26,7 @@ export interface Running {
 
 /** The command line as a program of its own, bundled once for a file, and a directory for what its tests write. */
 export interface Cli {
-  run(args: readonly string[], environment?: Environment): Promise<Ended>;
+  run(args: readonly string[], environment?: Environment, directory?: string): Promise<Ended>;
   start(args: readonly string[], environment?: Environment): Running;
   /** The path of a file with this content, below a directory that is removed after the tests. */
   file(name: string, content: string): string;
@@ -63,21 +63,29 @@ export function useCli(): Cli {
     writeFileSync(path(name), content);
     return path(name);
   };
-  const start = (args: readonly string[], environment: Environment = {}): Running =>
-    startProgram(path("underpin.mjs"), args, environment);
+  const start = (
+    args: readonly string[],
+    environment: Environment = {},
+    from: string = ROOT,
+  ): Running => startProgram(path("underpin.mjs"), args, environment, from);
   return {
     start,
-    run: (args, environment) => start(args, environment).ended,
+    run: (args, environment, from) => start(args, environment, from).ended,
     file,
     planFile: (plan) => file(`${plan.name.replaceAll(/\W/g, "_")}.json`, JSON.stringify(plan)),
     path,
   };
 }
 
-function startProgram(program: string, args: readonly string[], environment: Environment): Running {
+function startProgram(
+  program: string,
+  args: readonly string[],
+  environment: Environment,
+  directory: string,
+): Running {
   const { PATH, HOME } = process.env;
   const child = spawn(process.execPath, [program, ...args], {
-    cwd: ROOT,
+    cwd: directory,
     // Of the surroundings only what a process needs: no DATABASE_URL, no NO_COLOR.
     env: { PATH, HOME, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
