@@ -71,6 +71,7 @@ async function runActions(
     progress.action = action;
     const startedMs = performance.now();
     const sql = sqlOf(action);
+    if (action.step.kind === "backfill") await waitForBatches(context, tx, action.step.id);
     if (sql !== undefined) {
       emit({ type: "stepStarted", step: action.step.id, title: action.step.title, sql });
       await showAllRows(tx, rowsOf(action), action.step.id);
@@ -102,6 +103,16 @@ async function runOne(
   } catch (cause) {
     throw new StepFailed(action.step.id, sql, cause);
   }
+}
+
+/**
+ * Waits for the batches of helpers that began before the step was taken back, and keeps others from beginning: what they change
+ * after the undo has looked would stay.
+ */
+async function waitForBatches({ lease, runId }: RunContext, tx: Queryable, stepId: string) {
+  await tx.query(
+    `SELECT FROM ${ident(lease.schema)}.steps AS s WHERE s.run_id = ${Number(runId)} AND s.id = ${literal(stepId)} FOR UPDATE`,
+  );
 }
 
 /** Whether an action makes writers wait. */

@@ -92,13 +92,11 @@ export function givenColumns({ key, transform }: TransformStep): readonly {
   readonly column: string;
   readonly as: string;
   readonly type: string;
-  readonly isKey: boolean;
 }[] {
   return [...key, ...transform.writes].map(({ name, type }, at) => ({
     column: name,
     as: `${OWN}${at < key.length ? "key" : "value"} ${at + 1}`,
     type,
-    isKey: at < key.length,
   }));
 }
 

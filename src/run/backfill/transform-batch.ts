@@ -131,14 +131,14 @@ async function compute(
 
 function asWritten(step: TransformStep, row: Row): WrittenRow {
   return Object.fromEntries(
-    givenColumns(step).map(({ column, as, type, isKey }) => {
+    givenColumns(step).map(({ column, as, type }) => {
       const value = row[column];
       if (value === undefined)
         throw wrongRows(
           step.transform.handler,
           `a row of the key ${nameIn(step, row)} without "${column}"`,
         );
-      return [as, isKey ? String(value) : writtenValue(value, type)];
+      return [as, writtenValue(value, type)];
     }),
   );
 }

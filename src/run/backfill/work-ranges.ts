@@ -164,7 +164,8 @@ async function harder(
     await sleep(restMs, context.signal);
     return { size, attempts, whole: trouble?.whole ?? false };
   }
-  if (trouble?.whole !== true) await countFailed(worker, range);
+  // Each row too: where every one fails, trouble never ends, and is not one failed batch.
+  if (trouble?.whole !== true || size === 1) await countFailed(worker, range);
   return {
     size: size === 1 ? 0 : Math.ceil(size / 2),
     attempts: size === 1 ? attempts : 0,

@@ -11,7 +11,7 @@ export function writtenValue(value: unknown, type: string): string | null {
   if (value instanceof Date) return value.toISOString();
   if (value instanceof Uint8Array) return `\\x${Buffer.from(value).toString("hex")}`;
   if (Array.isArray(value) && type.endsWith("[]")) return arrayText(value, type.slice(0, -2));
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  return typeof value === "object" ? JSON.stringify(value) : `${value as number}`;
 }
 
 function arrayText(values: readonly unknown[], type: string): string {
