@@ -1,3 +1,4 @@
+import { COMMANDS } from "../../definition/access.ts";
 import { ident } from "../../sql/quote.ts";
 import { sqlText } from "../../sql/sql-text.ts";
 import type { PlannedCell } from "./cell.ts";
@@ -14,9 +15,19 @@ export function policyMutations(model: ProofModel, table: ProvenTable): readonly
           .map(([persona]) => persona),
       ),
     );
+  const personaRoles = new Set(
+    model.definition.access.flatMap(({ roles }) => Object.values(roles)),
+  );
+  const groups: Set<string>[] = [];
   return table.policies.flatMap((policy, rank): Mutation[] => {
     const roles = rolesOf(policy);
     const personas = personasOf(roles);
+    // Not where it is for others than personas, as for who runs the lookups: it may be everybody's matter.
+    const group =
+      policy.as === "restrictive" || !roles.every((role) => personaRoles.has(role))
+        ? undefined
+        : `${table.sql} ${groupFor(groups, [...roles, ...personas])}`;
+    const together = (step: number) => (group === undefined ? {} : { together: { group, step } });
     const on = `${ident(policy.name)} ON ${table.sql}`;
     const at = {
       object: `policy ${ident(policy.name)} of ${table.path}`,
@@ -37,7 +48,7 @@ export function policyMutations(model: ProofModel, table: ProvenTable): readonly
     );
     const using = policy.using !== undefined && policy.withCheck !== undefined;
     return [
-      { ...at, title: "drop the policy", sql: `DROP POLICY ${on}`, shows, first },
+      { ...at, title: "drop the policy", sql: `DROP POLICY ${on}`, shows, first, ...together(2) },
       ...(isTrue
         ? []
         : [
@@ -47,6 +58,7 @@ export function policyMutations(model: ProofModel, table: ProvenTable): readonly
               sql: `ALTER POLICY ${on}${open}`,
               shows: opened,
               first,
+              ...together(1),
             },
           ]),
       ...(using && !isTrue
@@ -58,6 +70,7 @@ export function policyMutations(model: ProofModel, table: ProvenTable): readonly
               shows: (cell: PlannedCell) =>
                 opened(cell) && (cell.persona === "catalog" || MOVES.test(cell.command)),
               first: policy.as === "restrictive" ? FLOOR_FIRST : WITHIN_FIRST,
+              ...together(0),
             },
           ]
         : []),
@@ -81,6 +94,14 @@ export function policyMutations(model: ProofModel, table: ProvenTable): readonly
           ]),
     ];
   });
+}
+
+/** The first group in which none of these roles and personas is yet, with them: a policy says nothing to a persona that it is not for. */
+function groupFor(groups: Set<string>[], concerned: readonly string[]): number {
+  const found = groups.findIndex((taken) => !concerned.some((each) => taken.has(each)));
+  const at = found === -1 ? groups.push(new Set()) - 1 : found;
+  for (const each of concerned) groups[at]?.add(each);
+  return at;
 }
 
 type Fits = (cell: PlannedCell) => boolean;
@@ -167,6 +188,10 @@ export function tableMutations(table: ProvenTable): readonly Mutation[] {
           (cell.expected === "refused privilege" && cell.command === privilege.toLowerCase())),
       // Given to everybody it is everybody's: no row security is asked by TRUNCATE.
       ...(privilege === "TRUNCATE" ? { most: 1 } : {}),
+      // Its statement needs its own privilege and no other.
+      ...(COMMANDS.some((command) => command === privilege.toLowerCase())
+        ? { together: { group: `${table.sql} grants`, step: 0 } }
+        : {}),
     })),
     ...(table.rules?.appendOnly === true
       ? [

@@ -1,5 +1,6 @@
 import type { PlannedCell } from "./cell.ts";
 import type { ProvenTable } from "./model.ts";
+import type { Together } from "./runner.ts";
 
 /** One way to break the protection, and the cells that can show it: what persons see first, what the catalog says last. */
 export interface Mutation {
@@ -11,6 +12,8 @@ export interface Mutation {
   readonly of?: string;
   /** Cells that are looked at before others, best first: whichever of these a cell meets is its place. */
   readonly first?: readonly ((cell: PlannedCell) => boolean)[];
+  /** With which others it may be made: none of them shows in the cells of the others, the catalog's apart. */
+  readonly together?: Together;
   /** How many cells can say something that others cannot. @default 5 */
   readonly most?: number;
 }

@@ -165,6 +165,9 @@ export function accessFunctions(
   ];
 }
 
+/** What the cell of the roles is called. */
+export const MEMBERSHIPS = "attributes and memberships";
+
 /** The roles: none logs in past row security, and no persona is a member of any other. */
 export function rolePosture(access: AccessData): PlannedCell {
   const personas = [...new Set(Object.values(access.roles))];
@@ -173,7 +176,7 @@ export function rolePosture(access: AccessData): PlannedCell {
   return {
     persona: "catalog",
     object: `roles of ${ident(access.schema)}`,
-    command: "attributes and memberships",
+    command: MEMBERSHIPS,
     context: "any",
     denies: false,
     expected: "none goes around row security, and no persona is in another role",

@@ -3,6 +3,7 @@ import { groupBy } from "../audit/audited.ts";
 import { told, type PlannedCell } from "./cell.ts";
 import type { Mutation } from "./mutation.ts";
 import type { CellPlan } from "./plan-cells.ts";
+import { MEMBERSHIPS } from "./posture.ts";
 import type { Cell, MutationResult } from "./proof.ts";
 import { askAfter, type Changed } from "./runner.ts";
 
@@ -26,7 +27,11 @@ export async function runMutations(
     .map((cell, at) => ({ cell, at }))
     .filter(({ at }) => cells[at]?.status === "held" || cells[at]?.status === "vacuous");
   const byObject = groupBy(usable, ({ cell }) => cell.object);
-  const changes = mutations.map(({ sql, shows, of, first = [], most = MOST }) => {
+  // A persona that is in another's role has the other's policies too: then nothing is made together.
+  const areApart = plan.cells.every(
+    ({ command }, at) => command !== MEMBERSHIPS || cells[at]?.status === "held",
+  );
+  const changes = mutations.map(({ sql, shows, of, first = [], most = MOST, together }) => {
     const near = of === undefined ? usable : (byObject.get(of) ?? []);
     const fitting = near.filter(({ cell }) => shows(cell));
     const catalog = fitting.filter(({ cell }) => cell.persona === "catalog");
@@ -40,7 +45,12 @@ export async function runMutations(
       .map(({ cell, at }) => ({ at, rank: rank(cell) }))
       .sort((a, b) => a.rank - b.rank)
       .slice(0, most);
-    return { sql, questions: [...behaviour, ...catalog].map(({ at }) => at) };
+    return {
+      sql,
+      questions: [...behaviour, ...catalog].map(({ at }) => at),
+      own: behaviour.length,
+      ...(together === undefined || !areApart ? {} : { together }),
+    };
   });
   const results = await askAfter(
     db,

@@ -96,30 +96,63 @@ BEGIN
   RETURN pg_catalog.to_jsonb(answers);
 END $ask$`;
 
-const CHANGE_ALL = `CREATE FUNCTION pg_temp.underpin_change_all(changes jsonb, scenes jsonb, askers jsonb, expected jsonb) RETURNS jsonb LANGUAGE plpgsql AS $ask$
+/** The first of a change's questions that is answered otherwise, of as many as are looked at; null where none is. */
+const FIRST = `CREATE FUNCTION pg_temp.underpin_first(questions jsonb, most int, scenes jsonb, askers jsonb, expected jsonb) RETURNS jsonb LANGUAGE plpgsql AS $ask$
 DECLARE
-  results jsonb[] := '{}'; c jsonb; at int; result jsonb; answer text;
+  at int; answer text;
 BEGIN
-  FOR c IN SELECT * FROM pg_catalog.jsonb_array_elements(changes) LOOP
-    result := '{}';
+  FOR rank IN 0 .. most - 1 LOOP
+    at := (questions ->> rank)::int;
+    answer := (pg_temp.underpin_ask(scenes -> at, askers))[1];
+    IF answer IS DISTINCT FROM expected ->> at THEN
+      RETURN pg_catalog.jsonb_build_object('question', at, 'answer', answer);
+    END IF;
+  END LOOP;
+  RETURN NULL;
+END $ask$`;
+
+/**
+ * Makes changes and takes them back. Changes that stand together are made step by step, the changes of a step at once and one step on top of the other:
+ * each change and each taking back lets PostgreSQL read the table's policies again, which costs more than a question. What is not shown there,
+ * or cannot be made there, is made alone.
+ */
+const CHANGE_ALL = `CREATE FUNCTION pg_temp.underpin_change_all(changes jsonb, groups jsonb, scenes jsonb, askers jsonb, expected jsonb) RETURNS jsonb LANGUAGE plpgsql AS $ask$
+DECLARE
+  results jsonb[] := pg_catalog.array_fill(NULL::jsonb, ARRAY[pg_catalog.jsonb_array_length(changes)]);
+  before jsonb[]; c jsonb; at int; steps jsonb; members jsonb; result jsonb;
+BEGIN
+  FOR steps IN SELECT * FROM pg_catalog.jsonb_array_elements(groups) LOOP
+    before := results;
     BEGIN
-      EXECUTE c ->> 'sql';
-      FOR rank IN 0 .. pg_catalog.jsonb_array_length(c -> 'questions') - 1 LOOP
-        at := (c -> 'questions' ->> rank)::int;
-        answer := (pg_temp.underpin_ask(scenes -> at, askers))[1];
-        IF answer IS DISTINCT FROM expected ->> at THEN
-          result := pg_catalog.jsonb_build_object('question', at, 'answer', answer);
-          EXIT;
-        END IF;
+      FOR step IN 0 .. pg_catalog.jsonb_array_length(steps) - 1 LOOP
+        EXECUTE steps -> step ->> 'sql';
+        members := steps -> step -> 'members';
+        FOR rank IN 0 .. pg_catalog.jsonb_array_length(members) - 1 LOOP
+          at := (members ->> rank)::int;
+          c := changes -> at;
+          results[at + 1] := pg_temp.underpin_first(c -> 'questions', (c ->> 'own')::int, scenes, askers, expected);
+        END LOOP;
       END LOOP;
       RAISE EXCEPTION USING ERRCODE = 'UPASK';
     EXCEPTION WHEN OTHERS THEN
-      IF SQLSTATE <> 'UPASK' THEN result := pg_catalog.jsonb_build_object('error', SQLSTATE || ' ' || SQLERRM); END IF;
+      IF SQLSTATE <> 'UPASK' THEN results := before; END IF;
     END;
-    results := results || result;
+  END LOOP;
+  FOR place IN 0 .. pg_catalog.jsonb_array_length(changes) - 1 LOOP
+    IF results[place + 1] IS NULL THEN
+      c := changes -> place;
+      BEGIN
+        EXECUTE c ->> 'sql';
+        result := coalesce(pg_temp.underpin_first(c -> 'questions', pg_catalog.jsonb_array_length(c -> 'questions'), scenes, askers, expected), '{}');
+        RAISE EXCEPTION USING ERRCODE = 'UPASK';
+      EXCEPTION WHEN OTHERS THEN
+        IF SQLSTATE <> 'UPASK' THEN result := pg_catalog.jsonb_build_object('error', SQLSTATE || ' ' || SQLERRM); END IF;
+      END;
+      results[place + 1] := result;
+    END IF;
   END LOOP;
   RETURN pg_catalog.to_jsonb(results);
 END $ask$`;
 
 /** Statements that make the functions that ask. */
-export const RUNNER_FUNCTIONS: readonly string[] = [BECOME, ASK, ASK_ALL, CHANGE_ALL];
+export const RUNNER_FUNCTIONS: readonly string[] = [BECOME, ASK, ASK_ALL, FIRST, CHANGE_ALL];

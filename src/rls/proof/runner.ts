@@ -35,6 +35,17 @@ export interface Change {
   readonly sql: string;
   /** Places in the list of questions. */
   readonly questions: readonly number[];
+  /** How many of these, from the first on, are the change's alone: no other of its group could change their answers. */
+  readonly own: number;
+  /** Changes of one group are made together, step by step: a step's own questions are answered as if each of its changes were made alone. */
+  readonly together?: Together;
+}
+
+/** Where a change stands among those that are made together. */
+export interface Together {
+  readonly group: string;
+  /** A later step undoes what the steps before did to the same thing. */
+  readonly step: number;
 }
 
 /** What became of a change. */
@@ -153,12 +164,14 @@ export async function askAfter(
     return [{ ...scene, questions: [item] }];
   });
   const [row] = await db.query<{ results: readonly Changed[] }>(
-    "SELECT pg_temp.underpin_change_all($1::jsonb, $2::jsonb, $3::jsonb, $4::jsonb) AS results",
+    "SELECT pg_temp.underpin_change_all($1::jsonb, $2::jsonb, $3::jsonb, $4::jsonb, $5::jsonb) AS results",
     [
       changes.map((change) => ({
         sql: change.sql,
         questions: change.questions.map((at) => places.get(at)),
+        own: change.own,
       })),
+      groupsOf(changes),
       scenes,
       askers,
       used.map((at) => expected[at]),
@@ -168,4 +181,23 @@ export async function askAfter(
     const at = question === undefined ? undefined : used[question];
     return at === undefined ? rest : { ...rest, question: at };
   });
+}
+
+/** The groups of changes, each as its steps: what is done, and the places of the changes whose questions are asked then. */
+function groupsOf(changes: readonly Change[]) {
+  const groups = new Map<string, Map<number, { sql: string; readonly members: number[] }>>();
+  changes.forEach(({ sql, own, together }, at) => {
+    if (together === undefined || own === 0) return;
+    const steps = groups.get(together.group) ?? new Map();
+    groups.set(together.group, steps);
+    const step = steps.get(together.step);
+    if (step === undefined) steps.set(together.step, { sql, members: [at] });
+    else {
+      step.sql += `;\n${sql}`;
+      step.members.push(at);
+    }
+  });
+  return [...groups.values()].map((steps) =>
+    [...steps].sort(([a], [b]) => a - b).map(([, step]) => step),
+  );
 }
