@@ -2,7 +2,7 @@ import type { Facts } from "../catalog/read-facts.ts";
 import type { Plan, RelationName } from "../plan/step.ts";
 import { shorten } from "../sql/shorten.ts";
 import { addForeignKey } from "./add-foreign-key.ts";
-import { isSame, type TenantColumn, type TenantParent } from "./add-tenant-column-sources.ts";
+import { isSame, type TenantColumn } from "./add-tenant-column-sources.ts";
 import type { TenantTableOptions } from "./add-tenant-column-tables.ts";
 import { createIndex } from "./create-index.ts";
 import { isOf } from "./table-facts.ts";
@@ -21,15 +21,18 @@ export interface Constrained {
  */
 export function constrain(
   facts: Facts,
-  column: TenantColumn,
-  { index = [], sameTenant = true }: TenantTableOptions,
+  { column, own: { index = [] } }: OwnedColumn,
+  all: readonly OwnedColumn[],
   built: Set<string>,
 ): Constrained {
-  const { table, tenants, parent } = column;
-  const together =
-    sameTenant && parent !== undefined
-      ? withParent(facts, column, parent, built)
-      : { before: [], after: [] };
+  const { table, tenants } = column;
+  const me = all.filter((each) => each.column === column);
+  const children = all.filter(
+    (each) => each.column.parent !== undefined && isSame(each.column.parent, table),
+  );
+  const before = parentKeys(facts, me, built);
+  const keys = parentKeys(facts, children, built);
+  const together = me.flatMap((each) => withParent(facts, each));
   const toTenants = addForeignKey({
     facts,
     ...byName(table),
@@ -37,15 +40,50 @@ export function constrain(
     references: { ...byName(tenants), columns: [tenants.column] },
   });
   return {
-    before: together.before,
+    before: [...before, ...together.map(({ add }) => add)],
     after: [
-      ...together.after,
-      ...(pointsAtTenants(facts, column) ? [] : [toTenants]),
       ...(index === false
         ? []
         : [createIndex({ facts, ...byName(table), parts: [column.column, ...index] })]),
+      ...keys,
+      ...together.map(({ validate }) => validate),
+      ...(pointsAtTenants(facts, column) ? [] : [toTenants]),
     ],
   };
+}
+
+/** A column, and what was said for its table. */
+export interface OwnedColumn {
+  readonly column: TenantColumn;
+  readonly own: TenantTableOptions;
+}
+
+/** The parent that a table's rows are held together with. */
+function heldTo({ column: { parent }, own: { sameTenant = true } }: OwnedColumn) {
+  return sameTenant ? parent : undefined;
+}
+
+/** The unique indexes over tenant and key that foreign keys of children need, each once for all children. */
+function parentKeys(
+  facts: Facts,
+  children: readonly OwnedColumn[],
+  built: Set<string>,
+): readonly Plan[] {
+  return children.flatMap((child) => {
+    const parent = heldTo(child);
+    if (parent === undefined) return [];
+    const columns = [child.column.column, ...parent.references] as const;
+    const key = createIndex({
+      facts,
+      ...byName(parent),
+      name: shorten(`${parent.name}_${columns.join("_")}_key`),
+      parts: columns,
+      unique: true,
+    });
+    if (built.has(key.name) || hasUnique(facts, parent, columns)) return [];
+    built.add(key.name);
+    return [key];
+  });
 }
 
 function pointsAtTenants(
@@ -64,23 +102,11 @@ function pointsAtTenants(
   );
 }
 
-/** Tenant and parent as one key. The unique index of the parent that it needs is built once for all its children. */
-function withParent(
-  facts: Facts,
-  { table, column }: TenantColumn,
-  parent: TenantParent,
-  built: Set<string>,
-): Constrained {
-  const unique = createIndex({
-    facts,
-    ...byName(parent),
-    name: shorten(`${parent.name}_${[column, ...parent.references].join("_")}_key`),
-    parts: [column, ...parent.references],
-    unique: true,
-  });
-  const isBuilt =
-    built.has(unique.name) || hasUnique(facts, parent, [column, ...parent.references]);
-  built.add(unique.name);
+/** Tenant and parent as one foreign key: made NOT VALID, and validated. */
+function withParent(facts: Facts, child: OwnedColumn): readonly { add: Plan; validate: Plan }[] {
+  const { table, column } = child.column;
+  const parent = heldTo(child);
+  if (parent === undefined) return [];
   const key = addForeignKey({
     facts,
     ...byName(table),
@@ -90,10 +116,12 @@ function withParent(
     onUpdate: "cascade",
   });
   const scan = key.steps.findIndex(({ id }) => id.startsWith("validate"));
-  return {
-    before: [...(isBuilt ? [] : [unique]), { ...key, steps: key.steps.slice(0, scan) }],
-    after: [{ ...key, steps: key.steps.slice(scan) }],
-  };
+  return [
+    {
+      add: { ...key, steps: key.steps.slice(0, scan) },
+      validate: { ...key, steps: key.steps.slice(scan) },
+    },
+  ];
 }
 
 function hasUnique({ indexes }: Facts, table: RelationName, columns: readonly string[]): boolean {

@@ -68,15 +68,19 @@ export function addTenantColumn(options: AddTenantColumnOptions): Plan {
   const list = given.map(({ target }) => target);
   const id = (table: RelationName) => idOf(table, given[0].target);
   const columns = inOrder(given.map((each) => columnOf(options, each, list)));
+  const owned = columns.map((column) => ({
+    column,
+    own: { ...options, ...given.find(({ target }) => isSame(target, column.table))?.own },
+  }));
   const built = new Set<string>();
-  const parts = columns.map((column) => {
-    const own = { ...options, ...given.find(({ target }) => isSame(target, column.table))?.own };
+  const parts = owned.map((each) => {
+    const { column, own } = each;
     const names = facts.columns.filter(isOf(column.table)).map(({ name }) => name);
     return {
       column,
       own,
       newRows: newRowsOf(column, names, id(column.table)),
-      constrained: constrain(facts, column, own, built),
+      constrained: constrain(facts, each, owned, built),
     };
   });
   const name = shorten(
