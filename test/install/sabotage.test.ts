@@ -13,6 +13,7 @@ import { pgFunction } from "../../src/objects/pg-function.ts";
 import { pgGrant } from "../../src/objects/pg-grant.ts";
 import { pgMaterializedViewIndex } from "../../src/objects/pg-materialized-view-index.ts";
 import { apply } from "../../src/run/apply.ts";
+import { casesOn } from "../support/matrix.ts";
 import { onEngines } from "../support/server.ts";
 import { shop } from "./shop.ts";
 
@@ -362,7 +363,7 @@ onEngines("verify, when something was done to the database behind its back", (en
   };
   const look = (db: DatabaseLike) => verify(db, definition, { expected });
 
-  for (const [what, sql, object, putBack] of SABOTAGES)
+  for (const [what, sql, object, putBack] of casesOn(engine, SABOTAGES))
     it(`finds that ${what}, and ${putBack === undefined ? "says what mends it" : "leaves it to a person"}`, async () => {
       const db = engine.db();
       await run(sql);
@@ -531,7 +532,7 @@ onEngines("the repairs of verify", (engine) => {
   };
   // Last what is left to a person, since it stays.
   const inOrder = MENDINGS.toSorted((a, b) => Number(a[3] === null) - Number(b[3] === null));
-  for (const [what, text, object, repair] of inOrder)
+  for (const [what, text, object, repair] of casesOn(engine, inOrder))
     it(`${repair === null ? "leave it to a person" : "mend it"} when ${what}`, async () => {
       const db = engine.db();
       await run(text);
