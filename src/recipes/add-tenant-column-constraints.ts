@@ -21,18 +21,16 @@ export interface Constrained {
  */
 export function constrain(
   facts: Facts,
-  { column, own: { index = [] } }: OwnedColumn,
-  all: readonly OwnedColumn[],
+  column: TenantColumn,
+  all: readonly TenantColumn[],
+  index: TenantTableOptions["index"] & {},
   built: Set<string>,
 ): Constrained {
   const { table, tenants } = column;
-  const me = all.filter((each) => each.column === column);
-  const children = all.filter(
-    (each) => each.column.parent !== undefined && isSame(each.column.parent, table),
-  );
-  const before = parentKeys(facts, me, built);
+  const children = all.filter(({ parent }) => parent !== undefined && isSame(parent, table));
+  const before = parentKeys(facts, [column], built);
   const keys = parentKeys(facts, children, built);
-  const together = me.flatMap((each) => withParent(facts, each));
+  const together = withParent(facts, column);
   const toTenants = addForeignKey({
     facts,
     ...byName(table),
@@ -52,27 +50,16 @@ export function constrain(
   };
 }
 
-/** A column, and what was said for its table. */
-export interface OwnedColumn {
-  readonly column: TenantColumn;
-  readonly own: TenantTableOptions;
-}
-
-/** The parent that a table's rows are held together with. */
-function heldTo({ column: { parent }, own: { sameTenant = true } }: OwnedColumn) {
-  return sameTenant ? parent : undefined;
-}
-
 /** The unique indexes over tenant and key that foreign keys of children need, each once for all children. */
 function parentKeys(
   facts: Facts,
-  children: readonly OwnedColumn[],
+  children: readonly TenantColumn[],
   built: Set<string>,
 ): readonly Plan[] {
   return children.flatMap((child) => {
-    const parent = heldTo(child);
-    if (parent === undefined) return [];
-    const columns = [child.column.column, ...parent.references] as const;
+    const { parent } = child;
+    if (parent?.held !== true) return [];
+    const columns = [child.column, ...parent.references] as const;
     const key = createIndex({
       facts,
       ...byName(parent),
@@ -103,10 +90,11 @@ function pointsAtTenants(
 }
 
 /** Tenant and parent as one foreign key: made NOT VALID, and validated. */
-function withParent(facts: Facts, child: OwnedColumn): readonly { add: Plan; validate: Plan }[] {
-  const { table, column } = child.column;
-  const parent = heldTo(child);
-  if (parent === undefined) return [];
+function withParent(
+  facts: Facts,
+  { table, column, parent }: TenantColumn,
+): readonly { add: Plan; validate: Plan }[] {
+  if (parent?.held !== true) return [];
   const key = addForeignKey({
     facts,
     ...byName(table),

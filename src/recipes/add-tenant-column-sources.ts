@@ -50,6 +50,8 @@ export interface TenantParent extends RelationName {
   /** The columns of the foreign key, and the columns of the parent that they hold. */
   readonly columns: readonly string[];
   readonly references: readonly string[];
+  /** Whether a row and its parent are held to one tenant by a foreign key over both. */
+  readonly held: boolean;
   /** What happens to a row whose parent goes away, and to which of its columns. */
   readonly onDelete: Pick<AddForeignKeyOptions, "onDelete" | "onDeleteColumns">;
 }
@@ -63,7 +65,11 @@ export function sourceOf(
   list: readonly RelationName[],
   from: TenantSource | undefined,
   tenant: TenantId | undefined,
-): Pick<TenantColumn, "parent" | "expression" | "tenant"> {
+): {
+  readonly parent: Omit<TenantParent, "held"> | undefined;
+  readonly expression: string | undefined;
+  readonly tenant: TenantId | undefined;
+} {
   const path = qualified(column.table.schema, column.table.name);
   if (from === undefined && tenant === undefined)
     refuse(
@@ -103,7 +109,7 @@ function onlyParent(
   facts: SourceFacts,
   { table, column, tenants }: Pick<TenantColumn, "table" | "column" | "tenants">,
   list: readonly RelationName[],
-): TenantParent | undefined {
+): Omit<TenantParent, "held"> | undefined {
   const found = foreignKeysOf(facts, table).filter(
     ({ references }) =>
       !isSame(references, table) &&
@@ -121,7 +127,7 @@ function namedParent(
   { table, column }: Pick<TenantColumn, "table" | "column">,
   list: readonly RelationName[],
   from: Extract<TenantSource, { readonly parent: unknown }>,
-): TenantParent {
+): Omit<TenantParent, "held"> {
   const parent = targetOf({ schema: from.schema ?? table.schema, table: from.parent });
   const path = qualified(table.schema, table.name);
   const parentPath = qualified(parent.schema, parent.name);
@@ -160,7 +166,7 @@ function refuseSeveral(table: RelationName, found: readonly ConstraintFact[]): n
 function parentOf(
   table: RelationName,
   key: ReturnType<typeof foreignKeysOf>[number],
-): TenantParent {
+): Omit<TenantParent, "held"> {
   const { references, columns, name } = key;
   if (key.deferrable)
     refuse(
@@ -227,7 +233,26 @@ export function tenantOfOldRow(column: TenantColumn): string {
   return otherwise ?? "NULL";
 }
 
-/** The query of the tenant of a row's parent; `into` is PL/pgSQL's. */
+/**
+ * Which rows are left to fill, as SQL about `target`.
+ *
+ * Of rows that are held to their parent also those that a new version wrote before the foreign key was there to hold them,
+ * and whose parent has been moved since. Not IS DISTINCT FROM: a row without a parent may have any tenant.
+ */
+export function leftToFill(column: TenantColumn): string {
+  const own = `target.${ident(column.column)}`;
+  const { parent } = column;
+  if (parent?.held !== true) return `${own} IS NULL`;
+  const theirs = tenantOfParent(column, { ...parent, held: false }, "target");
+  return `(${own} IS NULL OR ${own} <> (${theirs}))`;
+}
+
+/**
+ * The query of the tenant of a row's parent; `into` is PL/pgSQL's.
+ *
+ * A parent to which its rows are held is locked, as their foreign key would do at the end of the statement: it stays at its
+ * tenant until then, and who deletes or moves it waits before it has touched its rows, not in the midst.
+ */
 export function tenantOfParent(
   { column }: Pick<TenantColumn, "column">,
   parent: TenantParent,
@@ -237,7 +262,7 @@ export function tenantOfParent(
   const on = parent.references.map(
     (name, at) => `parent.${ident(name)} = ${row}.${ident(parent.columns[at] ?? name)}`,
   );
-  return `SELECT parent.${ident(column)}${into} FROM ${qualified(parent.schema, parent.name)} AS parent WHERE ${on.join(" AND ")}`;
+  return `SELECT parent.${ident(column)}${into} FROM ${qualified(parent.schema, parent.name)} AS parent WHERE ${on.join(" AND ")}${parent.held ? " FOR KEY SHARE OF parent" : ""}`;
 }
 
 /** Whether a row points at a parent. */
@@ -259,11 +284,18 @@ export function constantSql({ type }: Pick<TenantColumn, "type">, tenant: Tenant
   return `CAST(${literal(String(tenant))} AS ${type})`;
 }
 
-/** Whose rows are read to find a tenant. */
-export function readsOf({ parent, tenants }: TenantColumn): readonly RowAccess[] {
-  return [...(parent === undefined ? [] : [parent]), tenants].map(
-    ({ schema, name }): RowAccess => ({ schema, name, access: "read" }),
-  );
+/** Whose rows are read to find a tenant, and see that it is there. */
+export function readsOf(column: TenantColumn): readonly RowAccess[] {
+  const { schema, name } = column.tenants;
+  return [...parentReads(column), { schema, name, access: "read" }];
+}
+
+/** As {@link readsOf}, of the parent alone. */
+export function parentReads({ parent }: TenantColumn): readonly RowAccess[] {
+  if (parent === undefined) return [];
+  const { schema, name, held } = parent;
+  // A row that is locked is seen by the policies for UPDATE too.
+  return [{ schema, name, access: held ? "update" : "read" }];
 }
 
 /** Whether both are the same relation. */

@@ -6,6 +6,7 @@ import { shorten } from "../sql/shorten.ts";
 import {
   constantSql,
   hasParent,
+  parentReads,
   readsOf,
   tenantOfParent,
   tenantOtherwise,
@@ -90,7 +91,7 @@ SET search_path = pg_catalog, pg_temp AS ${dollarQuoted(bodyOf(column, columns))
     ].join(";\n"),
     off: `DROP TRIGGER ${trigger} ON ${path};\nDROP FUNCTION ${function_}()`,
     lock: "shareRowExclusive",
-    rows: readsOf(column).slice(0, column.parent === undefined ? 0 : 1),
+    rows: parentReads(column),
   };
 }
 

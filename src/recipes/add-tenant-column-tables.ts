@@ -157,7 +157,9 @@ export function columnOf(
       `rows of ${path} get their tenant from no parent, so that there is none to be of the same tenant as`,
       'Say from: "parent" or { parent } too, or leave sameTenant out for this table.',
     );
-  return { ...base, there, collation: theirs.collation, ...source, setting };
+  const held = own.sameTenant ?? options.sameTenant ?? true;
+  const parent = source.parent === undefined ? undefined : { ...source.parent, held };
+  return { ...base, there, collation: theirs.collation, ...source, parent, setting };
 }
 
 /** The name of the column. */

@@ -8,6 +8,7 @@ import { byName, constrain } from "./add-tenant-column-constraints.ts";
 import {
   inOrder,
   isSame,
+  leftToFill,
   readsOf,
   tenantOfOldRow,
   type TenantColumn,
@@ -68,19 +69,15 @@ export function addTenantColumn(options: AddTenantColumnOptions): Plan {
   const list = given.map(({ target }) => target);
   const id = (table: RelationName) => idOf(table, given[0].target);
   const columns = inOrder(given.map((each) => columnOf(options, each, list)));
-  const owned = columns.map((column) => ({
-    column,
-    own: { ...options, ...given.find(({ target }) => isSame(target, column.table))?.own },
-  }));
   const built = new Set<string>();
-  const parts = owned.map((each) => {
-    const { column, own } = each;
+  const parts = columns.map((column) => {
+    const own = { ...options, ...given.find(({ target }) => isSame(target, column.table))?.own };
     const names = facts.columns.filter(isOf(column.table)).map(({ name }) => name);
     return {
       column,
       own,
       newRows: newRowsOf(column, names, id(column.table)),
-      constrained: constrain(facts, each, owned, built),
+      constrained: constrain(facts, column, columns, own.index ?? [], built),
     };
   });
   const name = shorten(
@@ -146,7 +143,7 @@ function fill(
       ...byName(table),
       name: `fill:${id}`,
       set: `${own} = ${tenantOfOldRow(column)}`,
-      where: `target.${own} IS NULL`,
+      where: leftToFill(column),
       ...said(pace),
       validate: { row: rowCheckOf(column), end: endChecksOf(column, key, distribution) },
       rows: readsOf(column),
