@@ -6,6 +6,14 @@ export {
   type AddForeignKeyOptions,
   type ForeignKeyAction,
 } from "../recipes/add-foreign-key.ts";
+export { addTenantColumn } from "../recipes/add-tenant-column.ts";
+export type { TenantId, TenantSource } from "../recipes/add-tenant-column-sources.ts";
+export type { TenantDistribution } from "../recipes/add-tenant-column-steps.ts";
+export type {
+  AddTenantColumnOptions,
+  TenantTable,
+  TenantTableOptions,
+} from "../recipes/add-tenant-column-tables.ts";
 export {
   backfill,
   type BackfillCheck,
