@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./test/support/sequencer.ts";
 
 export default defineConfig({
   test: {
@@ -8,6 +9,7 @@ export default defineConfig({
     globalSetup: ["test/support/global-setup.ts"],
     // The tally closes the run, so it comes last.
     reporters: ["default", "./test/support/reporter.ts"],
+    sequence: { sequencer: LongestFirst },
     pool: "forks",
     // Most tests wait for a server more than they compute; by default two cores get one worker.
     maxWorkers: availableParallelism() + 1,

@@ -99,7 +99,7 @@ describe("the examples of pages and comments", () => {
       );
     });
     expect(problems).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 
   it.each(
     blocks
