@@ -86,8 +86,20 @@ export { pgTrigger, type TriggerEvent, type TriggerOptions } from "./objects/pg-
 
 // Runs ------------------------------------------------------------------------------------------
 export { apply } from "./run/apply.ts";
+export { estimate, type EstimateOptions } from "./run/estimate/estimate.ts";
+export { estimateText } from "./run/estimate/estimate-text.ts";
+export type {
+  BackfillCost,
+  BackfillEstimate,
+  Estimate,
+  LockedTable,
+  OtherEstimate,
+  SlotThere,
+  StatementEstimate,
+  StepEstimate,
+} from "./run/estimate/estimate-types.ts";
 export { workBackfill, type WorkOptions, type WorkReport } from "./run/backfill/work-backfill.ts";
-export type { BackfillProgress, RemainingMs, RowFailure } from "./run/backfill/progress.ts";
+export type { BackfillProgress, RemainingMs, RowFailure } from "./run/backfill/backfill-progress.ts";
 export {
   confirm,
   pause,

@@ -55,7 +55,7 @@ export async function cutRanges(
 }
 
 /** The table's size, as the catalog and its files say, partitions included. */
-interface Size {
+export interface Size {
   readonly rows: number;
   readonly blocks: number;
 }
@@ -93,7 +93,11 @@ export function rangesWanted(
   return Math.max(1, Math.min(MOST_RANGES, Math.max(byWork, byWorkers)));
 }
 
-async function readSize(tx: Queryable, { table }: BackfillStep): Promise<Size> {
+/** How large a table is. */
+export async function readSize(
+  tx: Queryable,
+  { table }: Pick<BackfillStep, "table">,
+): Promise<Size> {
   const root = `${literal(qualified(table.schema, table.name))}::regclass`;
   // Never analysed, a table is as long as its file and its rows are as wide as rows usually are.
   const [row] = await tx.query<{ rows: string; blocks: string }>(
