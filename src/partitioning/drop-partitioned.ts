@@ -10,7 +10,7 @@ import { dropWatchSql } from "./flat/flat-sql.ts";
 /** Which partitioned table is dropped. */
 export interface DropPartitionedOptions extends TableTarget {
   /** Readings of the catalog after the plan of `undoPartitioning` was applied. */
-  readonly facts: Pick<Facts, "partitions" | "constraints">;
+  readonly facts: Pick<Facts, "partitions" | "constraints" | "indexes">;
   /** That plan. */
   readonly plan: Plan;
 }
@@ -88,6 +88,10 @@ export function dropPartitioned(options: DropPartitionedOptions): Plan {
           ),
           ...referenced,
         ],
+        // It creates none: these are the indexes that are dropped, each a lock.
+        creates: facts.indexes.filter(
+          ({ schema: own, table }) => own === schema && some.includes(table),
+        ).length,
         transaction: "commitAfter",
         undo: { kind: "irreversible", reason: "the partitions are dropped" },
       }),

@@ -1,7 +1,7 @@
 import type { Scheme } from "../definition/scheme.ts";
 import { UnderpinError } from "../errors.ts";
 import { plan } from "../plan/plan.ts";
-import type { Lock, Plan, Step } from "../plan/step.ts";
+import type { Lock, Plan, SqlStep, Step } from "../plan/step.ts";
 import { literal, qualified } from "../sql/quote.ts";
 import { namesOf } from "./provision-names.ts";
 import { reshapeNames } from "./reshape-of.ts";
@@ -21,7 +21,7 @@ export function dropReplaced({ scheme, plan: replaced, partition }: DropReplaced
   const { schema, table } = namesOf(scheme);
   const swaps = replaced.steps.flatMap((step) =>
     step.kind === "sql" && /(^|\/)swap$/.test(step.id)
-      ? [{ first: step.id.slice(0, -"/swap".length), locks: step.locks }]
+      ? [{ first: step.id.slice(0, -"/swap".length), ...droppedWith(replaced, step) }]
       : [],
   );
   const wanted = swaps.map((swap) =>
@@ -36,15 +36,51 @@ export function dropReplaced({ scheme, plan: replaced, partition }: DropReplaced
   const of = wanted.length === 1 ? wanted[0]?.first : table;
   const made = plan(
     `drop-replaced-${schema}-${of}`,
-    wanted.flatMap(({ first, locks }) => dropSteps(schema, first, locks, wanted.length > 1)),
+    wanted.flatMap(({ first, locked }) => dropSteps(schema, first, locked, wanted.length > 1)),
   );
   return { ...made, voids: [replaced.name] };
+}
+
+/** What is locked to drop the old partitions. */
+interface Dropped {
+  readonly locks: readonly Lock[];
+  readonly creates: number;
+}
+
+/**
+ * Both sides of a replacement with what was made beside them, the tables that their foreign keys refer to, and the indexes of the old
+ * partitions: the parent is not touched any more.
+ */
+function droppedWith(replaced: Plan, swap: SqlStep): { readonly locked: Dropped } {
+  const prefix = swap.id.slice(0, -"swap".length);
+  const of = (what: string) =>
+    replaced.steps.flatMap((step) =>
+      step.kind === "sql" &&
+      step.undo.kind === "statement" &&
+      step.id.startsWith(`${prefix}${what}`)
+        ? [{ ...step, undo: step.undo }]
+        : [],
+    );
+  const [prepare] = of("prepare");
+  // The parent comes first.
+  const both = (prepare?.undo.locks ?? []).slice(1);
+  const keys = of("key/").flatMap(({ undo }) => undo.locks.slice(1));
+  // What prepare makes: three tables beside the new partitions, and the indexes of those.
+  const newIndexes = prepare?.undo.creates ?? 0;
+  const made = (prepare?.creates ?? 0) - newIndexes - 3;
+  const indexes = made > 0 ? newIndexes / made : 0;
+  return {
+    locked: {
+      locks: [...both, ...keys],
+      creates: (swap.creates ?? 0) - newIndexes - indexes,
+    },
+  };
 }
 
 function dropSteps(
   schema: string,
   first: string,
-  swapped: readonly Lock[],
+  locked: Dropped,
   several: boolean,
 ): readonly Step[] {
   const id = (what: string) => (several ? `${first}/${what}` : what);
@@ -78,7 +114,8 @@ END`;
       id: id("drop"),
       title: `Drop ${first} and what was kept with it`,
       sql: `DO ${literal(body)};\n${dropAsideSql({ schema, names })}`,
-      locks: swapped,
+      locks: locked.locks,
+      creates: locked.creates,
       transaction: "commitAfter",
       undo: { kind: "irreversible", reason: "the old partitions are dropped" },
     },

@@ -8,6 +8,8 @@ export interface MissingIndex {
   readonly using: string;
   /** The kind of constraint that the parent's index is for; null where it is for none. */
   readonly constraint: "p" | "u" | null;
+  /** That constraint, as `ADD CONSTRAINT` takes it. */
+  readonly definition: string | null;
   /** Indexes of the child that belong to none of its parent. */
   readonly own: readonly {
     readonly name: string;
@@ -29,8 +31,7 @@ const usingOf = (index: string, row: string, relation: string) =>
  * A parent's index is valid only while every partition has its own (15 to 18): the others need no look.
  */
 export const MISSING_INDEXES = `select t.parent::bigint as parent, t.oid::bigint as child, ic.relname as index, pi.indisunique as unique,
-    u.using, (select k.contype from pg_catalog.pg_constraint as k
-      where k.conindid = pi.indexrelid and k.conrelid = pi.indrelid and k.contype in ('p', 'u')) as constraint,
+    u.using, k.contype as constraint, pg_catalog.pg_get_constraintdef(k.oid) as definition,
     coalesce((select pg_catalog.json_agg(pg_catalog.json_build_object('name', oc.relname, 'valid', oi.indisvalid,
         'same', oi.indisvalid and oi.indisunique = pi.indisunique and ${usingOf("oc", "oi", "cc")} = u.using) order by oc.relname)
       from pg_catalog.pg_index as oi join pg_catalog.pg_class as oc on oc.oid = oi.indexrelid
@@ -40,6 +41,7 @@ export const MISSING_INDEXES = `select t.parent::bigint as parent, t.oid::bigint
   join pg_catalog.pg_class as ic on ic.oid = pi.indexrelid
   join pg_catalog.pg_class as pc on pc.oid = pi.indrelid
   cross join lateral (select ${usingOf("ic", "pi", "pc")} as using) as u
+  left join pg_catalog.pg_constraint as k on k.conindid = pi.indexrelid and k.conrelid = pi.indrelid and k.contype in ('p', 'u')
   join tree as t on t.parent = p.parent
   join pg_catalog.pg_class as cc on cc.oid = t.oid
   where not t.pending and not exists (

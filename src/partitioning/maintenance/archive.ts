@@ -133,7 +133,7 @@ async function dumpOut(
   await mkdir(directory, { recursive: true });
   const path = `${fileOf(directory, relation)}.dump`;
   const table = qualified(relation.schema, relation.name);
-  const members = await executor.query<RelationName>(
+  const members = await executor.query<{ schema: string; name: string }>(
     `WITH RECURSIVE member (oid) AS (
        SELECT ${literal(table)}::regclass::oid
        UNION ALL SELECT i.inhrelid FROM member AS m JOIN pg_catalog.pg_inherits AS i ON i.inhparent = m.oid)

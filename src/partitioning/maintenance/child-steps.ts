@@ -28,14 +28,23 @@ export function closeSteps(state: MaintenanceState): readonly Step[] {
         : [`ALTER TABLE ${relation} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY`]),
       ...(everybody.length === 0
         ? []
-        : [`REVOKE ALL ON TABLE ${relation} FROM ${everybody.join(", ")}`]),
+        : [
+            // REVOKE takes it from 18 on, and a plan is for any.
+            `LOCK TABLE ONLY ${relation} IN ACCESS SHARE MODE`,
+            `REVOKE ALL ON TABLE ${relation} FROM ${everybody.join(", ")}`,
+          ]),
     ];
     return {
       kind: "sql",
       id: `close/${member.schema}.${member.name}`,
       title: `Close ${member.name}: its rows are reached through the root`,
       sql: statements.join("; "),
-      locks: member.closed ? [] : [lock(member, "accessExclusive")],
+      locks: [
+        ...(member.closed ? [] : [lock(member, "accessExclusive")]),
+        ...(everybody.length === 0
+          ? []
+          : [{ ...lock(member, "accessShare"), indexes: false } as const]),
+      ],
       transaction:
         at % LEAVES_PER_COMMIT === LEAVES_PER_COMMIT - 1 || at === open.length - 1
           ? "commitAfter"
@@ -90,11 +99,13 @@ export function indexSteps(state: MaintenanceState): readonly Step[] {
 }
 
 function oneIndex(child: Member, parent: Member, missing: MissingIndex): readonly Step[] {
-  const { index, unique, using, constraint, own } = missing;
+  const { index, unique, using, constraint, definition, own } = missing;
   const tail = index.startsWith(`${parent.name}_`) ? index.slice(parent.name.length + 1) : index;
   const same = constraint === null ? own.find((each) => each.same)?.name : undefined;
   const name = same ?? shorten(`${child.name}_${tail}`);
   const there = own.find((each) => each.name === name);
+  // What the same transaction creates nobody else can wait for.
+  const isNew = !child.isLeaf && there === undefined;
   const id = `index/${child.schema}.${child.name}/${index}`;
   const made = qualified(child.schema, name);
   const kind = unique ? "UNIQUE INDEX" : "INDEX";
@@ -116,13 +127,17 @@ function oneIndex(child: Member, parent: Member, missing: MissingIndex): readonl
       undo: { kind: "nothing" },
     });
   const drop = `DROP INDEX CONCURRENTLY IF EXISTS ${made}`;
-  if (!child.isLeaf && there === undefined)
+  if (isNew)
     steps.push({
       kind: "sql",
       id: `${id}/create`,
       title: `Create ${name} on ${child.name} alone`,
-      sql: `CREATE ${kind} ${ident(name)} ON ONLY ${nameOf(child)} ${using}`,
-      locks: [lock(child, "share")],
+      // Of a table that is partitioned further a constraint cannot be made of an index (0A000).
+      sql:
+        definition === null
+          ? `CREATE ${kind} ${ident(name)} ON ONLY ${nameOf(child)} ${using}`
+          : `ALTER TABLE ONLY ${nameOf(child)} ADD CONSTRAINT ${ident(name)} ${definition}`,
+      locks: [lock(child, definition === null ? "share" : "accessExclusive")],
       creates: 1,
       transaction: "inside",
       undo: { kind: "irreversible", reason: "the partitions below have it by then" },
@@ -153,7 +168,7 @@ FROM (VALUES (1)) AS one (row) LEFT JOIN pg_catalog.pg_index AS i ON i.indexreli
       sql: `ALTER TABLE ${nameOf(child)} ADD CONSTRAINT ${ident(name)} ${constraint === "p" ? "PRIMARY KEY" : "UNIQUE"} USING INDEX ${ident(name)}`,
       locks: [
         lock(child, "accessExclusive"),
-        lock({ schema: child.schema, name }, "accessExclusive"),
+        { ...lock({ schema: child.schema, name }, "accessShare"), indexes: false },
       ],
       transaction: "inside",
       undo: {
@@ -167,9 +182,9 @@ FROM (VALUES (1)) AS one (row) LEFT JOIN pg_catalog.pg_index AS i ON i.indexreli
     title: `Attach ${name} to ${index} of ${parent.name}`,
     sql: `ALTER INDEX ${qualified(parent.schema, index)} ATTACH PARTITION ${made}`,
     locks: [
-      lock(child, "accessShare"),
-      lock(parent, "accessShare"),
-      lock({ schema: child.schema, name }, "accessExclusive"),
+      { ...lock(child, "accessShare"), indexes: false },
+      { ...lock(parent, "accessShare"), indexes: false },
+      ...(isNew ? [] : [lock({ schema: child.schema, name }, "accessExclusive")]),
       lock({ schema: parent.schema, name: index }, "shareUpdateExclusive"),
     ],
     transaction: "commitAfter",

@@ -1,4 +1,4 @@
-import type { RelationName, Step } from "../../plan/step.ts";
+import type { Step } from "../../plan/step.ts";
 import { literal } from "../../sql/quote.ts";
 import { LEAVES_PER_COMMIT } from "../provision-body.ts";
 import { archiveCall, type Archive } from "./archive.ts";
@@ -64,13 +64,15 @@ WHERE c.oid IS NULL OR c.relispartition
   };
 }
 
-function dropStep({ schema, name }: RelationName): Step {
+function dropStep({ schema, name, indexes }: Detached["below"][number]): Step {
   return {
     kind: "sql",
     id: `drop/${schema}.${name}`,
     title: `Drop ${name}`,
     sql: `DROP TABLE ${nameOf({ schema, name })}`,
     locks: [{ schema, name, mode: "accessExclusive" }],
+    // It creates none: these are the indexes that are dropped, each a lock.
+    creates: indexes,
     transaction: "inside",
     undo: {
       kind: "irreversible",

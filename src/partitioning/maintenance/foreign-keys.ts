@@ -16,3 +16,8 @@ export function foreignKeysSql(oid: string): string {
       and not exists (select from pg_catalog.pg_constraint as up where up.oid = k.conparentid and up.conrelid = k.conrelid)
   ), '[]'::json)`;
 }
+
+/** How many indexes a table has: what is dropped is locked with them. */
+export function indexCountSql(oid: string): string {
+  return `(select pg_catalog.count(*)::int from pg_catalog.pg_index as x where x.indrelid = ${oid})`;
+}

@@ -1,5 +1,6 @@
 import type { Lock, Probe, RelationName, Statement, Step } from "../../plan/step.ts";
 import { ident, literal } from "../../sql/quote.ts";
+import { lockAboveSql } from "../reshape-sql.ts";
 import type { LeaveDetails } from "./leave-details.ts";
 import { markText } from "./mark.ts";
 import { nameOf, type Detached, type MaintenanceState, type Member } from "./read-state.ts";
@@ -139,7 +140,10 @@ function attachAgain(
 ): Step["undo"] {
   return {
     kind: "statement",
-    sql: `ALTER TABLE ${nameOf(parent)} ATTACH PARTITION ${nameOf(member)} ${bound}`,
+    sql: `${lockAboveSql(
+      parent.schema,
+      ancestors.map(({ name }) => name),
+    )}ALTER TABLE ${nameOf(parent)} ATTACH PARTITION ${nameOf(member)} ${bound}`,
     locks: [
       lock(parent, "shareUpdateExclusive"),
       lock(member, "accessExclusive"),
@@ -201,7 +205,7 @@ $check$`;
 }
 
 /** What is above a table; ATTACH reads their bounds. */
-function ancestorsOf(state: MaintenanceState, member: Member): readonly Member[] {
+export function ancestorsOf(state: MaintenanceState, member: Member): readonly Member[] {
   return member.parent === null
     ? []
     : [...ancestorsOf(state, parentOf(state, member)), parentOf(state, member)];

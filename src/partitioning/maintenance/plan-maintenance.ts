@@ -7,7 +7,7 @@ import { namesOf } from "../provision-names.ts";
 import { analyzeSteps } from "./analyze-steps.ts";
 import type { Archive } from "./archive.ts";
 import { closeSteps, indexSteps, unmarkSteps } from "./child-steps.ts";
-import { drainSteps, leftoverSteps } from "./drain-steps.ts";
+import { drainSteps, interruptedSteps } from "./drain-steps.ts";
 import { dropSteps } from "./drop-steps.ts";
 import { afterDetachSteps, finalizeStep, leaveSteps } from "./leave-steps.ts";
 import { premakeSteps } from "./premake-steps.ts";
@@ -35,7 +35,7 @@ export function planMaintenance(
     ...readings.flatMap((reading) => premaking(reading, false)),
     ...readings.flatMap(({ state }) => [...indexSteps(state), ...closeSteps(state)]),
     ...readings.flatMap(analyzeSteps),
-    ...readings.flatMap(({ state }) => state.leftovers.flatMap(leftoverSteps)),
+    ...readings.flatMap(({ state }) => interruptedSteps(state)),
     ...readings.flatMap(({ state, drains }) => drains.flatMap((drain) => drainSteps(state, drain))),
     ...readings.flatMap((reading) => premaking(reading, true)),
     ...readings.flatMap(({ state, leaving }) => unmarkSteps(state, leaving)),

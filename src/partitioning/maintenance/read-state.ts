@@ -6,7 +6,7 @@ import { MISSING_INDEXES, type MissingIndex } from "../missing-indexes.ts";
 import { readTreeWith, type Partition } from "../read-tree.ts";
 import { cadencesOf, calendarSql, rangeLevelOf, type Calendar } from "./calendar.ts";
 import { leftoversSql, type DrainLeftover } from "./drain-leftovers.ts";
-import { foreignKeysSql, type ForeignKey } from "./foreign-keys.ts";
+import { foreignKeysSql, indexCountSql, type ForeignKey } from "./foreign-keys.ts";
 import { markOf } from "./mark.ts";
 
 /** A member of the tree with what maintenance asks of it. */
@@ -31,8 +31,13 @@ export interface Detached {
   readonly name: string;
   readonly markedAt: string;
   readonly foreignKeys: readonly ForeignKey[];
+  readonly indexes: number;
   /** All tables below it, lowest first, where it is partitioned itself. */
-  readonly below: readonly { readonly schema: string; readonly name: string }[];
+  readonly below: readonly {
+    readonly schema: string;
+    readonly name: string;
+    readonly indexes: number;
+  }[];
   /** Its grace period is over. */
   readonly due: boolean;
 }
@@ -164,11 +169,11 @@ function detachedSql(scheme: Scheme, moment: string, graceDays: number): string 
   const mark = markOf(scheme);
   return `select n.nspname as schema, c.relname as name, m.at as "markedAt",
     m.at::timestamptz + ${Number(graceDays)} * interval '1 day' <= ${moment} as due,
-    ${foreignKeysSql("c.oid")} as "foreignKeys",
+    ${foreignKeysSql("c.oid")} as "foreignKeys", ${indexCountSql("c.oid")} as indexes,
     coalesce((with recursive below (oid, level) as (
         select i.inhrelid, 1 from pg_catalog.pg_inherits as i where i.inhparent = c.oid
         union all select i.inhrelid, b.level + 1 from below as b join pg_catalog.pg_inherits as i on i.inhparent = b.oid)
-      select pg_catalog.json_agg(pg_catalog.json_build_object('schema', bn.nspname, 'name', bc.relname) order by b.level desc, bc.relname)
+      select pg_catalog.json_agg(pg_catalog.json_build_object('schema', bn.nspname, 'name', bc.relname, 'indexes', ${indexCountSql("bc.oid")}) order by b.level desc, bc.relname)
       from below as b join pg_catalog.pg_class as bc on bc.oid = b.oid join pg_catalog.pg_namespace as bn on bn.oid = bc.relnamespace
     ), '[]'::json) as below
   from pg_catalog.pg_description as d
