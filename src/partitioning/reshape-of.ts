@@ -13,6 +13,9 @@ export type ReshapeFacts = Pick<
   "tables" | "columns" | "constraints" | "partitions" | "indexes" | "policies"
 >;
 
+/** The CHECK that both sides of a replacement have, until the replaced leaves are dropped. */
+export const RESHAPE_CHECK = "underpin_reshape_bound";
+
 /** Which leaves are replaced by which. */
 export interface Replacement {
   readonly facts: ReshapeFacts;
@@ -51,7 +54,7 @@ export function reshapeNames(first: string): ReshapeNames {
     log: name("log"),
     work: name("work"),
     sync: name("sync"),
-    check: "underpin_reshape_bound",
+    check: RESHAPE_CHECK,
   };
 }
 

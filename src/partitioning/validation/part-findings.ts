@@ -2,6 +2,7 @@ import type { Finding } from "../../catalog/finding.ts";
 import { namedPath, partPath } from "../../catalog/path.ts";
 import { ident, qualified } from "../../sql/quote.ts";
 import { shorten } from "../../sql/shorten.ts";
+import { RESHAPE_CHECK } from "../reshape-of.ts";
 import { stateFindings, type RootState } from "../state-findings.ts";
 import type { MissingIndex } from "../missing-indexes.ts";
 import type { ValidatedMember, ValidationReading } from "./read-validation.ts";
@@ -33,8 +34,9 @@ export function partFindings(reading: ValidationReading): readonly Finding[] {
         repair: null,
       }),
     ),
-    ...reading.strays.map(({ schema, name, pages, partitioned }): Finding => {
+    ...reading.strays.map(({ schema, name, pages, partitioned, replaced }): Finding => {
       const object = namedPath("table", schema, name);
+      if (replaced) return replacedFinding(object, "what is below it was replaced, or is about to");
       const looks = "it has the columns and the name of a partition and is attached to nothing";
       return pages > 0
         ? {
@@ -59,8 +61,13 @@ export function partFindings(reading: ValidationReading): readonly Finding[] {
 function constraintFindings(member: ValidatedMember): readonly Finding[] {
   const relation = qualified(member.schema, member.name);
   const object = namedPath("table", member.schema, member.name);
+  const isOwn = (name: string) => name !== RESHAPE_CHECK;
+  const { ownChecks, unproven } = member;
   return [
-    ...member.ownChecks.map(
+    ...([...ownChecks, ...unproven].every(isOwn)
+      ? []
+      : [replacedFinding(object, "it replaces other partitions, or is about to be replaced")]),
+    ...ownChecks.filter(isOwn).map(
       (name): Finding => ({
         check: "partition-constraint",
         severity: "info",
@@ -69,7 +76,7 @@ function constraintFindings(member: ValidatedMember): readonly Finding[] {
         repair: `ALTER TABLE ${relation} DROP CONSTRAINT ${ident(name)}`,
       }),
     ),
-    ...member.unproven.map(
+    ...unproven.filter(isOwn).map(
       (name): Finding => ({
         check: "partition-constraint",
         severity: "warning",
@@ -79,6 +86,17 @@ function constraintFindings(member: ValidatedMember): readonly Finding[] {
       }),
     ),
   ];
+}
+
+/** Both sides of a replacement are there on purpose: its undo needs them. */
+function replacedFinding(object: string, what: string): Finding {
+  return {
+    check: "partition-replaced",
+    severity: "info",
+    object,
+    message: `${what}: kept until dropReplaced`,
+    repair: null,
+  };
 }
 
 /** A partitioned table has no storage parameters: a leaf is compared with what most leaves have. */

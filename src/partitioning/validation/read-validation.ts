@@ -5,6 +5,7 @@ import type { RelationName } from "../../plan/step.ts";
 import { literal } from "../../sql/quote.ts";
 import { markOf } from "../maintenance/mark.ts";
 import { MISSING_INDEXES, type MissingIndex } from "../missing-indexes.ts";
+import { RESHAPE_CHECK } from "../reshape-of.ts";
 import { readTreeWith, type Partition, type PartitionTree } from "../read-tree.ts";
 import type { PartitionState } from "../state-findings.ts";
 
@@ -33,6 +34,8 @@ export interface Stray extends RelationName {
   readonly partitioned: boolean;
   /** Pages of it and all below it, or 1 where the server counted rows. */
   readonly pages: number;
+  /** What is below it was replaced, or is about to replace. */
+  readonly replaced: boolean;
 }
 
 /** What is validated, from one statement. */
@@ -140,7 +143,9 @@ function strays(scheme: Scheme): string {
       with recursive below (oid) as (
         select c.oid union all select i.inhrelid from below as b join pg_catalog.pg_inherits as i on i.inhparent = b.oid)
       select coalesce(pg_catalog.sum(${pagesOf("bc")}), 0) from below as b join pg_catalog.pg_class as bc on bc.oid = b.oid
-      where bc.relkind <> 'p') as pages
+      where bc.relkind <> 'p') as pages,
+      exists (select from pg_catalog.pg_inherits as i join pg_catalog.pg_constraint as k on k.conrelid = i.inhrelid
+        where i.inhparent = c.oid and k.contype = 'c' and k.conname = ${literal(RESHAPE_CHECK)}) as replaced
     from tree as root
     join pg_catalog.pg_class as rc on rc.oid = root.oid
     join pg_catalog.pg_class as c on c.relnamespace = rc.relnamespace and c.oid <> rc.oid
