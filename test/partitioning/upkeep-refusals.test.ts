@@ -56,11 +56,12 @@ onEngines("what maintenance leaves to a person", (engine) => {
     await db.query(`SELECT ${schema}.provision_readings('p1', 's', '2025-01-15', '2025-02-15')`);
     await db.query(`INSERT INTO ${schema}.readings VALUES ('p1', 's', '2025-01-05', 1)`);
     const before = { rows: await rows(), parts: await partitions(db, "readings") };
-    const [program, , months] = byProgram.dimensions;
-    for (const [dimensions, said] of [
+    const [program, , months = program] = byProgram.dimensions;
+    const otherwise: readonly (readonly [Scheme["dimensions"], string])[] = [
       [[program, months], "range of at comes there"],
       [[program], "nothing is below that level"],
-    ] as const) {
+    ];
+    for (const [dimensions, said] of otherwise) {
       const { findings } = await found({ ...byProgram, dimensions }, "2025-03-10");
       expect(findings.map(({ check }) => check)).toEqual(Array(2).fill("partition-dimension"));
       expect(findings[0]?.message).toContain(`LIST (site_id)`);
