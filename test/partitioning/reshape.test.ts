@@ -9,6 +9,7 @@ import { splitPartition } from "../../src/partitioning/split-partition.ts";
 import type { Plan } from "../../src/plan/step.ts";
 import { apply } from "../../src/run/apply.ts";
 import { undo } from "../../src/run/undo.ts";
+import { casesOn } from "../support/matrix.ts";
 import { onEngines } from "../support/server.ts";
 import { nested, schema, setup } from "./scheme-fixture.ts";
 
@@ -112,7 +113,8 @@ onEngines("Partitions under traffic", (engine) => {
     const plan = await split();
     const before = canonical(await facts());
     let next = 10;
-    for (let steps = 1; steps < plan.steps.length; steps++) {
+    const moments = plan.steps.slice(1).map((_, index) => index + 1);
+    for (const steps of casesOn(engine, moments)) {
       const stop = new AbortController();
       let done = 0;
       const onEvent = ({ type }: { readonly type: string }) => {
