@@ -49,7 +49,11 @@ interface Sharing {
 const databasesOfFile = new Map<string, unknown>();
 
 function once<T>(name: string, make: () => T): T {
-  if (!databasesOfFile.has(name)) databasesOfFile.set(name, make());
+  if (!databasesOfFile.has(name)) {
+    databasesOfFile.set(name, make());
+    // Without isolation the next file finds this module as it was left.
+    afterAll(() => void databasesOfFile.delete(name));
+  }
   return databasesOfFile.get(name) as T;
 }
 
