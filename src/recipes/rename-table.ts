@@ -161,6 +161,7 @@ function viewSql(
   return [
     `CREATE VIEW ${path} WITH (security_invoker = true) AS SELECT ${columns} FROM ${qualified(into.schema, into.name)}`,
     ...grants,
+    ...(owner === undefined ? [] : [`ALTER VIEW ${path} OWNER TO ${ident(owner)}`]),
   ].join(";\n");
 }
 
