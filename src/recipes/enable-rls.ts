@@ -148,6 +148,11 @@ function change(
   };
 }
 
+/** Who holds a privilege on the relation `c`, or on some of its columns only. */
+const granteesSql = `SELECT x.grantee FROM pg_catalog.aclexplode(c.relacl) x
+  UNION SELECT x.grantee FROM pg_catalog.pg_attribute y
+  CROSS JOIN LATERAL pg_catalog.aclexplode(y.attacl) x WHERE y.attrelid = c.oid AND NOT y.attisdropped`;
+
 /** A partition is protected by the policies of the table it is reached through: who may read it by its own name goes around them. */
 function noWayAround(path: string): CheckStep {
   return {
@@ -160,7 +165,7 @@ function noWayAround(path: string): CheckStep {
 SELECT c.oid::regclass::text AS relation, coalesce(r.rolname, 'public') AS role,
   'reaches its rows around the policies: revoke that, or protect it too' AS reason
 FROM tree t JOIN pg_catalog.pg_class c ON c.oid = t.inhrelid
-CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a
+CROSS JOIN LATERAL (${granteesSql}) a
 LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
 WHERE NOT c.relrowsecurity AND a.grantee <> c.relowner`,
     expect: "noRows",
@@ -185,7 +190,7 @@ JOIN pg_catalog.pg_roles r ON NOT r.rolsuper AND NOT r.rolbypassrls AND r.rolnam
 CROSS JOIN (VALUES ('SELECT', 'r'), ('INSERT', 'a'), ('UPDATE', 'w'), ('DELETE', 'd')) AS w (privilege, command)
 WHERE c.oid = ${literal(path)}::regclass
   AND (r.oid = c.relowner OR r.rolname = ANY (${names(logins)})
-    OR EXISTS (SELECT FROM pg_catalog.aclexplode(c.relacl) a WHERE a.grantee = r.oid))
+    OR r.oid IN (${granteesSql}))
   AND (${force} OR NOT pg_catalog.pg_has_role(r.oid, c.relowner, 'USAGE'))
   AND CASE w.privilege WHEN 'DELETE' THEN pg_catalog.has_table_privilege(r.oid, c.oid, w.privilege)
     ELSE pg_catalog.has_any_column_privilege(r.oid, c.oid, w.privilege) END
