@@ -5,6 +5,7 @@ import { plan } from "../plan/plan.ts";
 import type { Lock, Plan, RelationName, Step } from "../plan/step.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
 import { shorten } from "../sql/shorten.ts";
+import { labelsAsReadSql } from "./enum-labels.ts";
 import type { EnumTarget } from "./enum-value.ts";
 import { familyOf, isOf, refuse } from "./table-facts.ts";
 import { typeReference } from "./type-reference.ts";
@@ -72,9 +73,9 @@ export function removeEnumValue(options: RemoveEnumValueOptions): Plan {
   refuseUnfit(facts, type, value, users);
   const fewer = type.labels.filter((label) => label !== value);
   const tables = tablesOf(users);
-  const swap = (labels: readonly string[]) =>
+  const swap = (from: readonly string[], to: readonly string[]) =>
     ({
-      sql: swapSql(type, labels, users),
+      sql: swapSql(type, { from, to }, users),
       ...rewriteOf(facts, tables, users),
     }) as const;
   return plan(`remove-enum-value-${schema}-${name}-${value}`, [
@@ -85,11 +86,11 @@ export function removeEnumValue(options: RemoveEnumValueOptions): Plan {
       kind: "sql",
       id: "swap",
       title: `${name} without ${value} takes the place of ${name}`,
-      ...swap(fewer),
+      ...swap(type.labels, fewer),
       transaction: "commitAfter",
       undo: {
         kind: "statement",
-        ...swap(type.labels),
+        ...swap(fewer, type.labels),
         transaction: "inside",
       },
     },
@@ -219,13 +220,18 @@ HAVING pg_catalog.count(*) > 0`,
   };
 }
 
-function swapSql(type: TypeFact, labels: readonly string[], users: readonly User[]): string {
+function swapSql(
+  type: TypeFact,
+  labels: { readonly from: readonly string[]; readonly to: readonly string[] },
+  users: readonly User[],
+): string {
   const { schema, name, owner, comment } = type;
   const path = qualified(schema, name);
   const old = shorten(`${name}_old`);
   return [
+    labelsAsReadSql(type, labels.from),
     `ALTER TYPE ${path} RENAME TO ${ident(old)}`,
-    `CREATE TYPE ${path} AS ENUM (${labels.map(literal).join(", ")})`,
+    `CREATE TYPE ${path} AS ENUM (${labels.to.map(literal).join(", ")})`,
     `ALTER TYPE ${path} OWNER TO ${ident(owner)}`,
     ...(comment === null ? [] : [`COMMENT ON TYPE ${path} IS ${literal(comment)}`]),
     // One ALTER TABLE for all columns of a table: it is rewritten once.
