@@ -5,9 +5,10 @@ import { columnName, targetOf, type DrizzleColumn, type TableTarget } from "../p
 import { columnsIn } from "../sql/column-references.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
 import { shorten } from "../sql/shorten.ts";
+import { canBeKeptAlike } from "./can-be-kept-alike.ts";
 import { carriedConstraints, keyLocks, twinName } from "./carried-constraints.ts";
 import { carriedDependents } from "./carried-dependents.ts";
-import { isInstantChange } from "./instant-type.ts";
+import { isInstantChange, uncut } from "./instant-type.ts";
 import { instantSteps } from "./instant-type-steps.ts";
 import {
   columnsOf,
@@ -79,7 +80,10 @@ export function changeColumnType(options: ChangeColumnTypeOptions): Plan {
   const planName = `change-column-type-${table.schema}-${table.name}-${name}-to-${type}`;
   const isPlain = options.using === undefined && options.back === undefined;
   if (isPlain && isInstantChange(column.type, type) && staysAsItIs(facts, table, name))
-    return plan(planName, instantSteps(options, table, column));
+    return plan(planName, [
+      canBeKeptAlike(table, { columns: [column], added: [] }),
+      ...instantSteps(options, table, column),
+    ]);
   return plan(planName, twinSteps(options, table, column));
 }
 
@@ -138,8 +142,8 @@ function twinSteps(
   const { name } = column;
   const path = qualified(table.schema, table.name);
   const twin = shorten(`underpin_${name}_other`);
-  const using = options.using ?? `${ident(name)}::${type}`;
-  const back = options.back ?? `${ident(name)}::${column.type}`;
+  const using = options.using ?? `${ident(name)}::${uncut(type)}`;
+  const back = options.back ?? `${ident(name)}::${uncut(column.type)}`;
   const nextDefault = options.default === undefined ? column.default : options.default;
   const base = { table, name: `type_of_${name}`, columns: [...columnsOf(facts, table), twin] };
   const follow: SyncTrigger = {
@@ -175,6 +179,7 @@ function twinSteps(
     ],
   );
   return [
+    canBeKeptAlike(table, { columns: [column], added: [type] }),
     added,
     createSyncStep(follow, "follow", `${name} of type ${type} follows the old`),
     backfillStep(facts, follow, options),
@@ -183,6 +188,12 @@ function twinSteps(
     ...constraints.steps,
     noStatistics(table, name),
     analyzeStep(table, twin, keyLocks(copies)),
+    nothingCameSince(
+      facts,
+      table,
+      column,
+      [...copies, ...wayBack].map((copy) => copy.name),
+    ),
     swapStep({
       facts,
       table,
@@ -243,6 +254,41 @@ function noStatistics(table: RelationName, column: string): Step {
 FROM pg_catalog.pg_statistic_ext s JOIN pg_catalog.pg_attribute a ON a.attrelid = s.stxrelid
 WHERE s.stxrelid = ${literal(qualified(table.schema, table.name))}::regclass
   AND a.attname = ${literal(column)} AND a.attnum = ANY (s.stxkeys::int2[])`,
+    expect: "noRows",
+    transaction: "inside",
+    undo: { kind: "nothing" },
+  };
+}
+
+/** What came over the column after the facts were read would stay with the old column, and go with it. */
+function nothingCameSince(
+  facts: ColumnFacts,
+  table: RelationName,
+  { name, notNull }: ColumnFact,
+  made: readonly string[],
+): Step {
+  const known = [
+    ...[...facts.constraints, ...facts.indexes]
+      .filter((each) => isOf(each, table))
+      .map((each) => each.name),
+    ...made,
+  ];
+  const isNew = `<> ALL (ARRAY[${known.map(literal).join(", ")}]::text[])`;
+  const column = `pg_catalog.pg_attribute a WHERE a.attrelid = ${literal(qualified(table.schema, table.name))}::regclass
+  AND a.attname = ${literal(name)}`;
+  return {
+    kind: "check",
+    id: "nothing-came-since",
+    title: `Nothing over ${name} is new since the plan was made`,
+    sql: `SELECT k.conname AS name, 'is new: undo this, and make the plan again' AS reason
+FROM pg_catalog.pg_constraint k, ${column} AND k.conrelid = a.attrelid
+  AND a.attnum = ANY (k.conkey) AND k.contype IN ('c', 'f', 'u', 'p', 'x') AND k.conname::text ${isNew}
+UNION SELECT i.relname, 'is new: undo this, and make the plan again' FROM pg_catalog.pg_depend d
+JOIN pg_catalog.pg_class i ON i.oid = d.objid AND i.relkind IN ('i', 'I'), ${column}
+  AND d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+  AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum AND i.relname::text ${isNew}
+UNION SELECT 'NOT NULL', 'is not as it was: undo this, and make the plan again'
+FROM ${column} AND a.attnotnull <> ${notNull}`,
     expect: "noRows",
     transaction: "inside",
     undo: { kind: "nothing" },

@@ -1,6 +1,7 @@
 import type { Facts } from "../catalog/read-facts.ts";
 import type { RelationName } from "../plan/step.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
+import { keptAlikeSql } from "./can-be-kept-alike.ts";
 import { familyOf, isOf } from "./table-facts.ts";
 
 /** The readings of the catalog in which users of a column are looked for. */
@@ -92,5 +93,6 @@ LEFT JOIN pg_catalog.pg_constraint k ON d.classid = 'pg_catalog.pg_constraint'::
 WHERE NOT coalesce(f.adrelid = t.oid AND f.adnum = a.attnum, false)
   AND coalesce(c.relkind, ' ') <> 'S'
   AND NOT coalesce(i.indnatts = 1 AND i.indkey[0] = a.attnum AND i.indpred IS NULL AND NOT i.indisreplident, false)
-  AND NOT coalesce(k.conrelid = t.oid AND k.conkey = ARRAY[a.attnum] AND k.contype IN ('u', 'f', 'c', 'n'), false)`;
+  AND NOT coalesce(k.conrelid = t.oid AND k.conkey = ARRAY[a.attnum] AND k.contype IN ('u', 'f', 'c', 'n'), false)
+UNION ALL ${keptAlikeSql("SELECT oid FROM tree", [column])}`;
 }

@@ -37,6 +37,21 @@ export function isInstantChange(from: string, to: string): boolean {
   return bound === undefined || (oldBound !== undefined && bound >= oldBound);
 }
 
+/**
+ * A type without the length that an explicit cast would cut values to. What such a cast yields is assigned to the column, and an
+ * assignment fails on what is too long, as ALTER TYPE does.
+ */
+export function uncut(type: string): string {
+  const name = typeName(type).toLowerCase().replace("[]", "");
+  const wide = ["character", "character varying"].includes(name)
+    ? "text"
+    : ["bit", "bit varying"].includes(name)
+      ? "bit varying"
+      : undefined;
+  const array = /(?:\s*\[\d*\])+\s*$/.exec(type)?.[0] ?? "";
+  return wide === undefined ? type : `${wide}${array}`;
+}
+
 function shapeOf(type: string): Shape {
   const inside = /\(([\d\s,-]*)\)/.exec(type)?.[1];
   return {

@@ -3,6 +3,7 @@ import type { Lock, Plan, Step } from "../plan/step.ts";
 import { columnName, targetOf, type DrizzleColumn, type TableTarget } from "../plan/target.ts";
 import { ident, qualified } from "../sql/quote.ts";
 import { shorten } from "../sql/shorten.ts";
+import { canBeKeptAlike } from "./can-be-kept-alike.ts";
 import { columnsOf, isPartitioned, ownColumn, refuse, type ColumnFacts } from "./own-column.ts";
 import {
   addColumnsStep,
@@ -90,6 +91,7 @@ export function renameColumn(options: RenameColumnOptions): Plan {
   const rename = (from: string, into: string) =>
     `ALTER TABLE ${path} RENAME COLUMN ${ident(from)} TO ${ident(into)}`;
   const steps: readonly Step[] = [
+    canBeKeptAlike(table, { columns: [{ name, type }], added: [type] }),
     addColumnsStep(
       table,
       [{ name: twin, type, collation }],

@@ -4,6 +4,7 @@ import { columnName, targetOf, type DrizzleColumn, type TableTarget } from "../p
 import { columnsIn } from "../sql/column-references.ts";
 import { ident, qualified } from "../sql/quote.ts";
 import { keyOf } from "./backfill-key.ts";
+import { canBeKeptAlike } from "./can-be-kept-alike.ts";
 import { nothingUsesStep } from "./column-uses.ts";
 import { columnsOf, isOf, ownColumn, refuse, type ColumnFacts } from "./own-column.ts";
 import { addColumnsStep, backfillStep, steadyDefault, type BackfillPace } from "./shadow-column.ts";
@@ -147,6 +148,7 @@ function replaceSteps(
     .map((column) => `target.${ident(column.name)}`)
     .join(", ");
   return [
+    canBeKeptAlike(table, { columns: old, added: into.map(({ type }) => type) }),
     addColumnsStep(table, into),
     createSyncStep(sync, "keep-alike", `Keep ${list} and ${newNames} alike`),
     backfillStep(facts, sync, options),
