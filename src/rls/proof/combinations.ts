@@ -1,7 +1,6 @@
-import type { ColumnFact } from "../../catalog/columns.ts";
-import type { ConstraintFact } from "../../catalog/constraints.ts";
 import type { Queryable } from "../../executor/executor.ts";
 import { ident } from "../../sql/quote.ts";
+import type { ProofColumn, ProofConstraint } from "./catalog.ts";
 import { value, type ProvenTable } from "./model.ts";
 import { ask, type Question } from "./runner.ts";
 import { candidates, type TypeNames } from "./samples.ts";
@@ -14,7 +13,7 @@ export interface Combinations {
   readonly checks: readonly string[];
 }
 
-type SamplesOf = (column: ColumnFact) => readonly (string | undefined)[];
+type SamplesOf = (column: ProofColumn) => readonly (string | undefined)[];
 
 /** How many combinations are tried for the checks of one group of columns, and how many where none of those passes. */
 const FEW = 5_000;
@@ -69,7 +68,7 @@ export async function passingCombinations(
 interface Group {
   readonly table: ProvenTable;
   readonly columns: readonly string[];
-  readonly checks: readonly ConstraintFact[];
+  readonly checks: readonly ProofConstraint[];
 }
 
 /** The answer where nothing passes. */
@@ -154,10 +153,10 @@ function groupsOf(
   given: ReadonlySet<string>,
 ): readonly {
   readonly columns: readonly string[];
-  readonly checks: readonly ConstraintFact[];
+  readonly checks: readonly ProofConstraint[];
 }[] {
   const keys = keyColumnsOf(table);
-  let groups: { columns: string[]; checks: ConstraintFact[] }[] = [];
+  let groups: { columns: string[]; checks: ProofConstraint[] }[] = [];
   for (const check of table.constraints) {
     if (check.kind !== "check" || check.expression === null || !check.enforced) continue;
     if (check.columns.some((column) => given.has(column))) continue;

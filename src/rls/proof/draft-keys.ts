@@ -1,7 +1,5 @@
-import type { ConstraintFact } from "../../catalog/constraints.ts";
-import { qualified } from "../../sql/quote.ts";
 import { checkedValues, type DraftRow, type DraftSources, type Maker } from "./draft-values.ts";
-import { partsOf, type ProofModel, type ProvenTable } from "./model.ts";
+import type { ForeignKey, ProofModel, ProvenTable } from "./model.ts";
 
 /** Where columns point, and at which rows they may. */
 interface Pointer {
@@ -60,15 +58,6 @@ function pointersOf(
   { model, present }: DraftSources,
   rows: ReadonlyMap<string, DraftRow[]>,
 ): readonly Pointer[] {
-  const keys = table.constraints
-    .filter(({ kind, parent }) => kind === "foreignKey" && parent === null)
-    .sort((a, b) => b.columns.length - a.columns.length || (a.name < b.name ? -1 : 1));
-  const pointed = new Set(keys.flatMap(({ columns }) => columns));
-  const free = Object.values(table.rules?.rules ?? {})
-    .flatMap((byPersona) => Object.values(byPersona))
-    .flatMap(partsOf)
-    .flatMap((part) => (part.kind === "own" ? [part.column] : []))
-    .filter((column) => !pointed.has(column) && !table.keyColumns.includes(column));
   const typeOf = (name: string) =>
     table.columns.find((column) => column.name === name)?.type ?? "uuid";
   const host = (relation: string, columns: readonly string[], types: readonly string[]) =>
@@ -81,17 +70,15 @@ function pointersOf(
       ),
     );
   return [
-    ...keys.map((key) => pointerOf(key)),
-    ...[...new Set(free)].map((column) => ({
+    ...table.foreignKeys.map((key) => pointerOf(key)),
+    ...table.userColumns.map((column) => ({
       columns: [column],
       targets: host("users", ["id"], [typeOf(column)]),
       targetColumns: ["id"],
     })),
   ];
 
-  function pointerOf({ columns, references }: ConstraintFact): Pointer {
-    const relation = qualified(references?.schema ?? "", references?.name ?? "");
-    const targetColumns = references?.columns ?? [];
+  function pointerOf({ columns, target: relation, targetColumns }: ForeignKey): Pointer {
     const target = model.tables.find(({ sql }) => sql === relation);
     if (target === undefined)
       return {

@@ -9,8 +9,6 @@ import {
   type PgPolicy,
   type PgRole,
 } from "drizzle-orm/pg-core";
-import type { ColumnFact } from "../../catalog/columns.ts";
-import type { ConstraintFact } from "../../catalog/constraints.ts";
 import { namedPath } from "../../catalog/path.ts";
 import type { AccessData, RowClass, TableRules } from "../../definition/access.ts";
 import type { Definition } from "../../definition/definition.ts";
@@ -18,7 +16,7 @@ import { tableRules } from "../../definition/table-rules.ts";
 import { UnderpinError } from "../../errors.ts";
 import { ident, literal, qualified } from "../../sql/quote.ts";
 import { groupBy } from "../audit/audited.ts";
-import type { ProofCatalog, UniqueFact } from "./catalog.ts";
+import type { ProofCatalog, ProofColumn, ProofConstraint, UniqueFact } from "./catalog.ts";
 import { typeNames, type TypeNames } from "./samples.ts";
 
 /** A table with what is declared of it and what the catalog says. */
@@ -34,8 +32,12 @@ export interface ProvenTable {
   readonly rules: TableRules | null;
   readonly access: AccessData | null;
   readonly tenantColumn: string | null;
-  readonly columns: readonly ColumnFact[];
-  readonly constraints: readonly ConstraintFact[];
+  readonly columns: readonly ProofColumn[];
+  readonly constraints: readonly ProofConstraint[];
+  /** Its own foreign keys, the widest first. */
+  readonly foreignKeys: readonly ForeignKey[];
+  /** Columns that hold a user's id without a foreign key. */
+  readonly userColumns: readonly string[];
   readonly uniques: readonly UniqueFact[];
   /** SQL of a text that tells one row from the others, and is not changed by an update of {@link ProvenTable.touch}. */
   readonly key: string;
@@ -43,6 +45,13 @@ export interface ProvenTable {
   /** A column that no key, check, partition or rule looks at; null where there is none. */
   readonly touch: string | null;
   readonly isPartitioned: boolean;
+}
+
+/** A foreign key, with what it points at as SQL. */
+export interface ForeignKey {
+  readonly columns: readonly string[];
+  readonly target: string;
+  readonly targetColumns: readonly string[];
 }
 
 /** A view or materialized view. */
@@ -117,6 +126,8 @@ export function modelOf(definition: Definition, catalog: ProofCatalog): ProofMod
     );
     const keyColumns =
       primary ?? own.map((column) => column.name).filter((column) => column !== touch);
+    const foreignKeys = foreignKeysOf(constraints.get(sql) ?? []);
+    const pointing = new Set([...foreignKeys.flatMap((key) => key.columns), ...keyColumns]);
     return [
       {
         sql,
@@ -129,6 +140,8 @@ export function modelOf(definition: Definition, catalog: ProofCatalog): ProofMod
         tenantColumn: rules?.tenantColumn ?? null,
         columns: own,
         constraints: constraints.get(sql) ?? [],
+        foreignKeys,
+        userColumns: ownColumns(rules).filter((column) => !pointing.has(column)),
         uniques: unique,
         keyColumns,
         touch,
@@ -167,15 +180,35 @@ export function modelOf(definition: Definition, catalog: ProofCatalog): ProofMod
   return { definition, schemas: schemasOf(definition), tables, views, types, catalog };
 }
 
+function foreignKeysOf(constraints: readonly ProofConstraint[]): readonly ForeignKey[] {
+  return constraints
+    .filter(({ kind, isInherited }) => kind === "foreignKey" && !isInherited)
+    .sort((a, b) => b.columns.length - a.columns.length || (a.name < b.name ? -1 : 1))
+    .map(({ columns, references }) => ({
+      columns,
+      target: qualified(references?.schema ?? "", references?.name ?? ""),
+      targetColumns: references?.columns ?? [],
+    }));
+}
+
+/** The columns by which rows are somebody's own. */
+function ownColumns(rules: TableRules | null): readonly string[] {
+  const own = Object.values(rules?.rules ?? {})
+    .flatMap((byPersona) => Object.values(byPersona))
+    .flatMap(partsOf)
+    .flatMap((part) => (part.kind === "own" ? [part.column] : []));
+  return [...new Set(own)];
+}
+
 function touchOf(
-  columns: readonly ColumnFact[],
-  constraints: readonly ConstraintFact[],
+  columns: readonly ProofColumn[],
+  constraints: readonly ProofConstraint[],
   uniques: readonly UniqueFact[],
   rules: TableRules | null,
   partition: ReadonlySet<string> = new Set(),
 ): string | null {
   const taken = new Set([
-    ...constraints.filter(({ kind }) => kind !== "notNull").flatMap((each) => each.columns),
+    ...constraints.flatMap((each) => each.columns),
     ...uniques.flatMap((each) => each.columns),
     ...partition,
     rules?.tenantColumn,

@@ -183,12 +183,18 @@ export async function askAfter(
   });
 }
 
-/** The groups of changes, each as its steps: what is done, and the places of the changes whose questions are asked then. */
+/** What is done at once, and the places of the changes whose questions are asked then. */
+interface Step {
+  sql: string;
+  readonly members: number[];
+}
+
+/** The groups of changes, each as its steps in their order. */
 function groupsOf(changes: readonly Change[]) {
-  const groups = new Map<string, Map<number, { sql: string; readonly members: number[] }>>();
+  const groups = new Map<string, Map<number, Step>>();
   changes.forEach(({ sql, own, together }, at) => {
     if (together === undefined || own === 0) return;
-    const steps = groups.get(together.group) ?? new Map();
+    const steps = groups.get(together.group) ?? new Map<number, Step>();
     groups.set(together.group, steps);
     const step = steps.get(together.step);
     if (step === undefined) steps.set(together.step, { sql, members: [at] });

@@ -1,6 +1,5 @@
-import type { ColumnFact } from "../../catalog/columns.ts";
-import type { TypeFact } from "../../catalog/types.ts";
 import { ident, qualified } from "../../sql/quote.ts";
+import type { ProofColumn, ProofType } from "./catalog.ts";
 
 /** A generator of numbers from 0 to 1, the same for the same seed (mulberry32). */
 export function seeded(seed: number): () => number {
@@ -23,10 +22,10 @@ export function sampleUuid(random: () => number, tenant: number): string {
 }
 
 /** Types of a database by the names under which `format_type` prints them. */
-export type TypeNames = ReadonlyMap<string, TypeFact>;
+export type TypeNames = ReadonlyMap<string, ProofType>;
 
 /** The types that somebody made, by each way to print them. */
-export function typeNames(types: readonly TypeFact[]): TypeNames {
+export function typeNames(types: readonly ProofType[]): TypeNames {
   return new Map(
     types.flatMap((type) => {
       const plain = (text: string) => (/^[a-z_]\w*$/.test(text) ? text : ident(text));
@@ -61,8 +60,7 @@ export function sample(wanted: SampleFor): string | undefined {
   const { type, row, tenant, global, types, column } = wanted;
   const made = types.get(type);
   if (made?.kind === "enum") return made.labels[row % Math.max(made.labels.length, 1)];
-  if (made?.kind === "domain" && made.domain !== null)
-    return sample({ ...wanted, type: made.domain.type });
+  if (made?.kind === "domain" && made.base !== null) return sample({ ...wanted, type: made.base });
   if (type.endsWith("[]")) return "{}";
   const [, base = type, size] =
     /^([a-z ]+?)(?:\((\d+)(?:,\d+)?\))?( with(?:out)? time zone)?$/.exec(type) ?? [];
@@ -144,7 +142,7 @@ export function sample(wanted: SampleFor): string | undefined {
 
 /** Values to try where a check looks at a column: what the check names, and what such checks often want. */
 export function candidates(
-  column: ColumnFact,
+  column: ProofColumn,
   expressions: readonly string[],
   types: TypeNames,
   samples: readonly (string | undefined)[],
@@ -157,7 +155,7 @@ export function candidates(
   const numbers = [...text.matchAll(/(?<![\w.'])-?\d+(?:\.\d+)?(?![\w.'])/g)].map(([each]) =>
     Number(each),
   );
-  const base = made?.kind === "domain" ? (made.domain?.type ?? column.type) : column.type;
+  const base = made?.kind === "domain" ? (made.base ?? column.type) : column.type;
   const own: readonly (string | undefined)[] =
     made?.kind === "enum"
       ? [...made.labels]

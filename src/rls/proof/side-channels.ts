@@ -94,8 +94,8 @@ function foreignKeyCells(
   base: readonly WorldRow[],
   may: May,
 ): readonly (readonly Choice[])[] {
-  return table.constraints.flatMap(({ kind, parent, name, columns, references }) => {
-    if (kind !== "foreignKey" || parent !== null || references === null) return [];
+  return table.constraints.flatMap(({ kind, isInherited, name, columns, references }) => {
+    if (kind !== "foreignKey" || isInherited || references === null) return [];
     const target = sources.model.tables.find(
       ({ sql }) => sql === qualified(references.schema, references.name),
     );
