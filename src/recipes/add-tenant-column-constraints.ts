@@ -1,5 +1,6 @@
 import type { Facts } from "../catalog/read-facts.ts";
-import type { Plan, RelationName } from "../plan/step.ts";
+import type { Plan, RelationName, Step } from "../plan/step.ts";
+import { qualified } from "../sql/quote.ts";
 import { shorten } from "../sql/shorten.ts";
 import { addForeignKey } from "./add-foreign-key.ts";
 import { isSame, type TenantColumn } from "./add-tenant-column-sources.ts";
@@ -89,6 +90,16 @@ function pointsAtTenants(
   );
 }
 
+/**
+ * ADD FOREIGN KEY locks the child and then the parent; an application writes the parent and then the child, and both would wait
+ * for each other.
+ */
+function parentFirst(step: Step, { schema, name }: RelationName): Step {
+  if (step.kind !== "sql") return step;
+  const lock = `LOCK TABLE ${qualified(schema, name)} IN SHARE ROW EXCLUSIVE MODE`;
+  return { ...step, sql: `${lock};\n${step.sql}` };
+}
+
 /** Tenant and parent as one foreign key: made NOT VALID, and validated. */
 function withParent(
   facts: Facts,
@@ -106,7 +117,7 @@ function withParent(
   const scan = key.steps.findIndex(({ id }) => id.startsWith("validate"));
   return [
     {
-      add: { ...key, steps: key.steps.slice(0, scan) },
+      add: { ...key, steps: key.steps.slice(0, scan).map((step) => parentFirst(step, parent)) },
       validate: { ...key, steps: key.steps.slice(scan) },
     },
   ];

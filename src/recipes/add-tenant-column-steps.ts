@@ -10,9 +10,8 @@ import {
   readsOf,
   tenantOfParent,
   tenantOtherwise,
-  type TenantColumn,
-  type TenantParent,
-} from "./add-tenant-column-sources.ts";
+} from "./add-tenant-column-sql.ts";
+import type { TenantColumn, TenantParent } from "./add-tenant-column-sources.ts";
 import type { BackfillCheck } from "./backfill.ts";
 
 /** How new rows get their tenant while versions of the application that do not know the column are alive, and the end of that. */

@@ -5,14 +5,8 @@ import { ident } from "../sql/quote.ts";
 import { shorten } from "../sql/shorten.ts";
 import { addColumn } from "./add-column.ts";
 import { byName, constrain } from "./add-tenant-column-constraints.ts";
-import {
-  inOrder,
-  isSame,
-  leftToFill,
-  readsOf,
-  tenantOfOldRow,
-  type TenantColumn,
-} from "./add-tenant-column-sources.ts";
+import { inOrder, isSame, type TenantColumn } from "./add-tenant-column-sources.ts";
+import { leftToFill, readsOf, tenantOfOldRow } from "./add-tenant-column-sql.ts";
 import {
   endChecksOf,
   newRowsOf,

@@ -4,13 +4,13 @@ import { readFacts, type Facts } from "../../src/catalog/read-facts.ts";
 import { toExecutor } from "../../src/executor/connect.ts";
 import type { Executor, Row } from "../../src/executor/executor.ts";
 import { explain } from "../../src/plan/explain.ts";
-import type { AddTenantColumnOptions } from "../../src/recipes/add-tenant-column-tables.ts";
 import { addTenantColumn } from "../../src/recipes/add-tenant-column.ts";
 import { apply } from "../../src/run/apply.ts";
 import { confirm } from "../../src/run/control.ts";
 import { undo } from "../../src/run/undo.ts";
 import { applyThroughGates } from "../../src/testing/through-gates.ts";
 import { createTestDatabase, type TestDatabase } from "../../src/testing/create-test-database.ts";
+import { byRegion, common, PEOPLE, planned, SCHOOLS } from "./tenant-column-fixture.ts";
 
 let database: TestDatabase;
 let db: Executor;
@@ -28,32 +28,7 @@ async function given(setup: string): Promise<Facts> {
   return readFacts(db, { schemas: ["public"] });
 }
 
-const SCHOOLS = `CREATE TABLE schools (id integer PRIMARY KEY, name text);
-  INSERT INTO schools VALUES (1, 'first'), (2, 'second');`;
-const PEOPLE = `${SCHOOLS}
-  CREATE TABLE people (id integer PRIMARY KEY, role text NOT NULL, region text);
-  CREATE TABLE notes (id integer PRIMARY KEY, person_id integer NOT NULL REFERENCES people ON DELETE CASCADE, body text);
-  CREATE TABLE marks (id integer PRIMARY KEY, note_id integer REFERENCES notes ON DELETE SET NULL);
-  INSERT INTO people SELECT g, 'student', CASE g % 2 WHEN 0 THEN 'east' ELSE 'west' END FROM generate_series(1, 40) g;
-  INSERT INTO notes SELECT g, 1 + g % 40, 'x' FROM generate_series(1, 200) g;
-  INSERT INTO marks SELECT g, g FROM generate_series(1, 100) g; INSERT INTO marks VALUES (101, NULL);`;
-
-const common = {
-  column: "school_id",
-  tenants: { table: "schools", column: "id" },
-  batchSize: 30,
-} as const;
-const byRegion = {
-  table: "people",
-  from: { expression: "CASE target.region WHEN 'east' THEN 1 ELSE 2 END" },
-  index: ["role"],
-} as const;
-const school = { ...common, tables: ["marks", "notes", byRegion], from: "parent" } as const;
-
 const EVERYBODY = { name: "everybody", roles: ["public"], using: "true" } as const;
-
-const planned = (facts: Facts, more: object): ReturnType<typeof addTenantColumn> =>
-  addTenantColumn({ facts, ...school, ...more } as AddTenantColumnOptions);
 
 describe("addTenantColumn", () => {
   it("gives old and new rows of a graph of tables their tenants, parents before children", async () => {
@@ -116,7 +91,8 @@ describe("addTenantColumn", () => {
     const facts = await given(`${PEOPLE} DELETE FROM notes WHERE id > 5;
       ALTER TABLE people ADD COLUMN school_id integer NOT NULL DEFAULT 2`);
     const made = planned(facts, { tables: ["notes"], rowSecurity: { policies: [EVERYBODY] } });
-    for (const at of made.steps.keys()) {
+    for (const [at, step] of made.steps.entries()) {
+      if (step.undo.kind === "nothing" && step.kind !== "gate") continue;
       const part = { ...made, name: `until-${at}`, steps: made.steps.slice(0, at + 1) };
       const report = await applyThroughGates(db, part, {});
       expect([report.failure, report.outcome]).toEqual([undefined, "applied"]);
@@ -226,98 +202,6 @@ describe("addTenantColumn", () => {
     ]);
     expect((await undo(db, made)).failure).toBeUndefined();
     expect(await rows("SELECT count(school_id)::int AS n FROM people")).toEqual([{ n: 10 }]);
-  });
-});
-
-describe("addTenantColumn refuses by name", () => {
-  const CASES: readonly (readonly [string, string, object, string])[] = [
-    [
-      "no source",
-      "",
-      { from: undefined, tables: ["people"] },
-      'nothing says whose the rows of "public"."people" are',
-    ],
-    ["no parent", "", { tables: ["people"] }, "no foreign key of"],
-    [
-      "two parents",
-      "ALTER TABLE notes ADD COLUMN reader integer REFERENCES people",
-      {},
-      'several foreign keys of "public"."notes" could lead to its tenants: notes_person_id_fkey (person_id) and notes_reader_fkey (reader)',
-    ],
-    [
-      "a deferrable foreign key",
-      "ALTER TABLE notes ALTER CONSTRAINT notes_person_id_fkey DEFERRABLE",
-      {},
-      'the foreign key notes_person_id_fkey of "public"."notes" is deferrable',
-    ],
-    [
-      "tables that would fill each other",
-      "ALTER TABLE people ADD COLUMN note_id integer REFERENCES notes",
-      { tables: ["notes", "people"] },
-      '"public"."notes" → "public"."people" → "public"."notes" would get their tenants from each other',
-    ],
-    [
-      "a table that would fill itself",
-      "ALTER TABLE people ADD COLUMN boss integer REFERENCES people",
-      { tables: [{ table: "people", from: { parent: "people" } }] },
-      "cannot get its tenants from itself",
-    ],
-    [
-      "a table without a key",
-      "CREATE TABLE loose (id integer)",
-      { tables: ["loose"], from: { tenant: 1 } },
-      '"public"."loose" has no key to go through its rows by',
-    ],
-    [
-      "a column of another type",
-      "ALTER TABLE people ADD COLUMN school_id text",
-      {},
-      "has a column school_id already, of the type text, and tenants are known by integer",
-    ],
-    [
-      "a column that is NOT NULL already",
-      "ALTER TABLE people ADD COLUMN school_id integer NOT NULL DEFAULT 1",
-      {},
-      "has a column school_id already, and it is NOT NULL",
-    ],
-    [
-      "a partition",
-      "CREATE TABLE p (id integer PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p DEFAULT",
-      { tables: ["p1"], from: { tenant: 1 } },
-      'is a partition of "public"."p"',
-    ],
-    [
-      "a table with children",
-      "CREATE TABLE child () INHERITS (people)",
-      {},
-      '"public"."child" inherits from it',
-    ],
-    ["a table twice", "", { tables: ["people", "people"] }, "is given twice"],
-    ["no table", "", { tables: [] }, "no table is given"],
-    ["the tenants themselves", "", { tables: ["schools"] }, "is the table of tenants itself"],
-    [
-      "tenants that are not unique",
-      "",
-      { tenants: { table: "schools", column: "name" } },
-      'name of "public"."schools" is not unique',
-    ],
-    [
-      "a parent that no foreign key leads to",
-      "",
-      { tables: [{ table: "people", from: { parent: "notes" } }, "notes"] },
-      '"public"."people" has no foreign key to "public"."notes"',
-    ],
-    [
-      "sameTenant without a parent",
-      "",
-      { tables: [{ ...byRegion, sameTenant: true }] },
-      "get their tenant from no parent",
-    ],
-  ];
-
-  it.each(CASES)("%s", async (_what, setup, more, message) => {
-    const facts = await given(`${PEOPLE} ${setup}`);
-    expect(() => planned(facts, more)).toThrow(message);
   });
 });
 
