@@ -99,7 +99,11 @@ export type {
   StepEstimate,
 } from "./run/estimate/estimate-types.ts";
 export { workBackfill, type WorkOptions, type WorkReport } from "./run/backfill/work-backfill.ts";
-export type { BackfillProgress, RemainingMs, RowFailure } from "./run/backfill/backfill-progress.ts";
+export type {
+  BackfillProgress,
+  RemainingMs,
+  RowFailure,
+} from "./run/backfill/backfill-progress.ts";
 export {
   confirm,
   pause,

@@ -1,4 +1,4 @@
-import type { BackfillProgress } from "../run/backfill/progress.ts";
+import type { BackfillProgress } from "../run/backfill/backfill-progress.ts";
 import { runs, type RunStatus } from "../run/runs.ts";
 import type { Verb } from "./call.ts";
 import { EXIT } from "./exit-code.ts";

@@ -1,5 +1,5 @@
 import { toError } from "../errors.ts";
-import type { BackfillProgress } from "./backfill/progress.ts";
+import type { BackfillProgress } from "./backfill/backfill-progress.ts";
 import type { Blocker } from "./blockers.ts";
 
 /** What happens during a run, for logs and progress bars. Events are told; they cannot change an outcome. */

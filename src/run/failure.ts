@@ -26,6 +26,11 @@ export class StepFailed extends Error {
   }
 }
 
+/** What really happened, of an error that may carry it to a report. */
+export function causeOf(error: unknown): unknown {
+  return error instanceof StepFailed ? toError(error.cause) : error;
+}
+
 /** Whether a handler of the host failed, and not the database. */
 export function isOfHost(error: unknown): boolean {
   return error instanceof StepFailed && error.origin === "host";

@@ -1,7 +1,8 @@
 import type { DatabaseLike } from "../executor/connect.ts";
 import { ident } from "../sql/quote.ts";
 import { phaseOfRun, type ControlOptions } from "./control.ts";
-import { readAllProgress, type BackfillProgress } from "./backfill/progress.ts";
+import type { BackfillProgress } from "./backfill/backfill-progress.ts";
+import { readAllProgress } from "./backfill/progress.ts";
 import { readRuns, type RunRecord, type RunState } from "./journal.ts";
 import { prepare } from "./prepare.ts";
 import type { Failure } from "./report.ts";

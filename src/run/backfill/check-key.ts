@@ -1,7 +1,7 @@
 import { UnderpinError } from "../../errors.ts";
 import type { Queryable } from "../../executor/executor.ts";
 import type { BackfillStep, KeyColumn } from "../../plan/step.ts";
-import { literal, qualified } from "../../sql/quote.ts";
+import { ident, literal, qualified } from "../../sql/quote.ts";
 import { StepFailed } from "../failure.ts";
 
 /** A table and a key of it, as the catalog has them. */
@@ -71,7 +71,7 @@ function faultOf(
   if (hidden !== null)
     return [
       `it is sorted by operators of the schema "${hidden}", which is not on the search path of this login`,
-      `ALTER ROLE <this login> SET search_path = …, "${hidden}"; and connect again.`,
+      `ALTER ROLE <this login> SET search_path = …, ${ident(hidden)}; and connect again.`,
     ];
   return undefined;
 }

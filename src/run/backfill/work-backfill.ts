@@ -1,10 +1,10 @@
-import { toError, UnderpinError } from "../../errors.ts";
+import { UnderpinError } from "../../errors.ts";
 import type { DatabaseLike } from "../../executor/connect.ts";
 import type { BackfillStep } from "../../plan/step.ts";
 import { sleep } from "../backoff.ts";
 import { isCancelled, type WorkContext } from "../context.ts";
 import { handlersOf, missingHandler } from "../drive.ts";
-import { StepFailed } from "../failure.ts";
+import { causeOf } from "../failure.ts";
 import { readLiveRun, type RunRecord, type RunState } from "../journal.ts";
 import { newOwner } from "../lease.ts";
 import type { RunOptions } from "../options.ts";
@@ -96,7 +96,7 @@ export async function workBackfill(
   } catch (error) {
     if (isCancelled(error, signal)) return { plan: name, ended: "cancelled" };
     // What carries a failure to a report stays inside: here is none.
-    throw error instanceof StepFailed ? toError(error.cause) : error;
+    throw causeOf(error);
   }
 }
 
