@@ -44,10 +44,7 @@ export {
 export { type IndexShape } from "../recipes/build-index.ts";
 export { type IndexTarget } from "../recipes/index-facts.ts";
 export type { CreateIndexOptions, IndexPart } from "../recipes/index-options.ts";
-export {
-  changeColumnType,
-  type ChangeColumnTypeOptions,
-} from "../recipes/change-column-type.ts";
+export { changeColumnType, type ChangeColumnTypeOptions } from "../recipes/change-column-type.ts";
 export { type ColumnFacts } from "../recipes/own-column.ts";
 export { renameColumn, type RenameColumnOptions } from "../recipes/rename-column.ts";
 export { renameTable, type RenameTableOptions } from "../recipes/rename-table.ts";
