@@ -1,30 +1,62 @@
 import type { Lock, Probe, RelationName, Statement, Step } from "../../plan/step.ts";
-import { ident, literal } from "../../sql/quote.ts";
+import { ident, literal, qualified } from "../../sql/quote.ts";
+import { LEAVES_PER_COMMIT } from "../provision-body.ts";
 import { lockAboveSql } from "../reshape-sql.ts";
 import type { LeaveDetails } from "./leave-details.ts";
 import { markText } from "./mark.ts";
 import { nameOf, type Detached, type MaintenanceState, type Member } from "./read-state.ts";
 
+/** A partition that leaves, and what is known of it. */
+export interface Leaver {
+  readonly member: Member;
+  readonly details: LeaveDetails;
+}
+
 /**
- * How one partition leaves: it is marked, detached, and each of its foreign keys is dropped alone. Its rows stay in the
- * detached table until the grace period is over.
+ * How partitions leave: they are marked, each is detached in a transaction of its own, and then their foreign keys are dropped. Their
+ * rows stay in the detached tables until the grace period is over.
  *
  * DETACH … CONCURRENTLY lets readers and writers go on. Beside a default partition PostgreSQL refuses it (55000), and DETACH takes
- * ACCESS EXCLUSIVE for a moment under lock retry.
+ * ACCESS EXCLUSIVE for a moment under lock retry. All else is of many tables in one transaction, since who looks for one of them waits
+ * for none.
  */
-export function leaveSteps(
-  state: MaintenanceState,
-  member: Member,
-  details: LeaveDetails,
-): readonly Step[] {
-  const parent = parentOf(state, member);
-  const id = `leave/${member.schema}.${member.name}`;
-  const beside = state.partitions.find(
+export function leaveSteps(state: MaintenanceState, leavers: readonly Leaver[]): readonly Step[] {
+  const isBeside = ({ member }: Leaver) => besideOf(state, member) !== undefined;
+  return [
+    ...together(leavers.map(({ member }) => markStep(state, member))),
+    ...leavers.map((leaver) => detachStep(state, leaver)),
+    ...dropKeysOfMany(leavers.map(({ member, details }) => ({ ...member, ...details }))),
+    ...together(
+      leavers
+        .filter((leaver) => !isBeside(leaver))
+        .map(({ member, details }) => dropCheck(idOf(member), member, details)),
+    ),
+  ];
+}
+
+function idOf({ schema, name }: RelationName): string {
+  return `leave/${schema}.${name}`;
+}
+
+/** Steps in transactions of as many tables as one may lock. */
+function together(steps: readonly Step[]): readonly Step[] {
+  return steps.map((step, at) =>
+    step.kind === "sql" && (at + 1) % LEAVES_PER_COMMIT !== 0 && at < steps.length - 1
+      ? { ...step, transaction: "inside" }
+      : step,
+  );
+}
+
+function besideOf(state: MaintenanceState, member: Member): Member | undefined {
+  return state.partitions.find(
     (each) => each.parent === member.parent && each.bound?.strategy === "default",
   );
-  const mark: Step = {
+}
+
+function markStep(state: MaintenanceState, member: Member): Step {
+  return {
     kind: "sql",
-    id: `${id}/mark`,
+    id: `${idOf(member)}/mark`,
     title: `Write on ${member.name} that it leaves`,
     sql: `COMMENT ON TABLE ${nameOf(member)} IS ${literal(markText(state.scheme, state.now))}`,
     locks: [lock(member, "shareUpdateExclusive")],
@@ -36,18 +68,18 @@ export function leaveSteps(
       transaction: "inside",
     },
   };
-  return [
-    mark,
-    {
-      kind: "sql",
-      id: `${id}/detach`,
-      title: `Detach ${member.name} from ${parent.name}`,
-      ...detachSql(member, parent, beside, details),
-      undo: attachAgain(member, parent, beside, ancestorsOf(state, parent), details),
-    },
-    ...dropForeignKeys(id, member, details.foreignKeys),
-    ...(beside === undefined ? [dropCheck(id, member, details)] : []),
-  ];
+}
+
+function detachStep(state: MaintenanceState, { member, details }: Leaver): Step {
+  const parent = parentOf(state, member);
+  const beside = besideOf(state, member);
+  return {
+    kind: "sql",
+    id: `${idOf(member)}/detach`,
+    title: `Detach ${member.name} from ${parent.name}`,
+    ...detachSql(member, parent, beside, details),
+    undo: attachAgain(member, parent, beside, ancestorsOf(state, parent), details),
+  };
 }
 
 function dropCheck(id: string, member: Member, { checks }: LeaveDetails): Step {
@@ -81,9 +113,23 @@ export function finalizeStep(state: MaintenanceState, member: Member): Step {
   };
 }
 
-/** What is still to do for a table that is detached: its foreign keys, each in a transaction of its own. */
-export function afterDetachSteps(table: Detached): readonly Step[] {
-  return dropForeignKeys(`leave/${table.schema}.${table.name}`, table, table.foreignKeys);
+/** What is still to do for tables that are detached: their foreign keys. */
+export function afterDetachSteps(tables: readonly Detached[]): readonly Step[] {
+  return dropKeysOfMany(tables);
+}
+
+/** The foreign keys of many tables, those to one table together: that is locked once, and no other with it. */
+function dropKeysOfMany(
+  tables: readonly (RelationName & Pick<LeaveDetails, "foreignKeys">)[],
+): readonly Step[] {
+  const byTarget = new Map<string, Step[]>();
+  for (const table of tables)
+    for (const key of table.foreignKeys) {
+      const target = qualified(key.schema, key.table);
+      const steps = dropForeignKeys(idOf(table), table, [key]);
+      byTarget.set(target, [...(byTarget.get(target) ?? []), ...steps]);
+    }
+  return [...byTarget.values()].flatMap(together);
 }
 
 function detachSql(

@@ -40,7 +40,7 @@ export function planMaintenance(
     ...readings.flatMap((reading) => premaking(reading, true)),
     ...readings.flatMap(({ state, leaving }) => unmarkSteps(state, leaving)),
     ...readings.flatMap(({ state }) => [
-      ...state.detached.flatMap(afterDetachSteps),
+      ...afterDetachSteps(state.detached),
       ...(archive === undefined ? [] : dropSteps(state, archive)),
     ]),
     ...readings.flatMap(leavingSteps),
@@ -91,12 +91,13 @@ function premaking(
 }
 
 function leavingSteps({ state, leaving, details }: MaintenanceReading): readonly Step[] {
-  return leaving.flatMap((member) => {
-    const known = details.get(member.oid);
-    return known === undefined || known.referencedBy !== null
-      ? []
-      : leaveSteps(state, member, known);
-  });
+  return leaveSteps(
+    state,
+    leaving.flatMap((member) => {
+      const known = details.get(member.oid);
+      return known === undefined || known.referencedBy !== null ? [] : [{ member, details: known }];
+    }),
+  );
 }
 
 function keptFindings({ state }: MaintenanceReading): readonly Finding[] {
