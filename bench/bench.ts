@@ -30,5 +30,6 @@ export const BENCHES: Readonly<Record<string, () => Promise<BenchModule>>> = {
   partitions: () => import("./partitions.ts"),
   partman: () => import("./partman.ts"),
   provision: () => import("./provision.ts"),
+  "recipe-waits": () => import("./recipe-waits.ts"),
   rls: () => import("./rls.ts"),
 };
