@@ -4,6 +4,7 @@ import { UnderpinError } from "../errors.ts";
 import type { RelationName } from "../plan/step.ts";
 import { qualified } from "../sql/quote.ts";
 import { syncNames } from "./sync-trigger.ts";
+import { familyOf } from "./table-facts.ts";
 
 /** The readings of the catalog that a change of a column is planned from. */
 export type ColumnFacts = Pick<
@@ -100,13 +101,12 @@ function uses({ where }: { readonly where: string | null }, name: string): boole
 }
 
 /** Triggers that would miss what ours writes, or would come after it. */
-function refuseTriggers(
-  { triggers, dependencies }: ColumnFacts,
-  target: RelationName,
-  name: string,
-) {
+function refuseTriggers(facts: ColumnFacts, target: RelationName, name: string) {
+  const { triggers, dependencies } = facts;
   const path = qualified(target.schema, target.name);
-  const own = triggers.filter((each) => isOf(each, target));
+  // A partition may have triggers of its own, which fire in one order with those that it has from above.
+  const family = familyOf(facts, target);
+  const own = triggers.filter((each) => family.some((member) => isOf(each, member)));
   const named = dependencies.find(
     ({ dependent, on }) =>
       dependent.kind === "trigger" &&
@@ -131,8 +131,8 @@ function refuseTriggers(
   );
   if (later !== undefined)
     refuse(
-      `the trigger ${later.name} of ${path} fires after ${ours}…: triggers fire in the order of their names, and what it changes would not be kept alike`,
-      `ALTER TRIGGER … ON ${path} RENAME TO a name that comes before.`,
+      `the trigger ${later.name} of ${qualified(later.schema, later.table)} fires after ${ours}…: triggers fire in the order of their names, and what it changes would not be kept alike`,
+      `ALTER TRIGGER … ON ${qualified(later.schema, later.table)} RENAME TO a name that comes before.`,
     );
 }
 

@@ -153,6 +153,16 @@ onEngines("On tables that are made to break them, recipes", (engine) => {
     expect(await failureOf(made)).toMatch(/pg_monitor/);
   });
 
+  it("refuse a trigger of a partition that would fire after theirs", async () => {
+    await query(`CREATE TABLE app.parted (id integer PRIMARY KEY, v integer) PARTITION BY RANGE (id);
+      CREATE TABLE app.part PARTITION OF app.parted FOR VALUES FROM (0) TO (9);
+      CREATE TRIGGER zzzz BEFORE UPDATE ON app.part FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()`);
+    const given = { ...(await of()), table: "parted" };
+    expect(() => renameColumn({ ...given, column: "v", to: "w" })).toThrow(
+      /zzzz of "app"."part" fires after/,
+    );
+  });
+
   it("let a waiting change be confirmed after all that", async () => {
     const made = changeColumnType({ ...(await of()), column: "amount", type: "bigint" });
     await apply(engine.db(), made);
