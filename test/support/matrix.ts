@@ -21,11 +21,3 @@ export function casesOn<T>({ kind, major }: TestEngine, cases: readonly T[]): re
   if (WHOLE_MATRIX || kind === "server" || !elsewhere) return cases;
   return cases.filter((_, index) => index % SAMPLE === 0);
 }
-
-/** Whether an engine is the one that is asked what one engine answers for all: the newest server, or PGlite where there is none. */
-export function answersForAll({ kind, major }: TestEngine): boolean {
-  const majors = inject("underpinServers").servers.map((server) => server.major);
-  return majors.length === 0
-    ? kind === "pglite"
-    : kind === "server" && major === Math.max(...majors);
-}
