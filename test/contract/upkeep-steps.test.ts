@@ -1,3 +1,4 @@
+// Long because: each state that upkeep may come upon is one entry of one list, and all share what makes and measures them.
 import { expect, it } from "vitest";
 import { canonical } from "../../src/catalog/canonical.ts";
 import { readFacts, type Facts } from "../../src/catalog/read-facts.ts";
