@@ -1,3 +1,4 @@
+// Long because: the checks, the swap and its way back are read together.
 import type { ColumnFact } from "../catalog/columns.ts";
 import type { Facts } from "../catalog/read-facts.ts";
 import type { TypeFact } from "../catalog/types.ts";
