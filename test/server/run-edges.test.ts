@@ -226,7 +226,7 @@ onServers("a run at its edges", (server) => {
     ]);
     const named = server.connect({ connection: { application_name: "cut" } });
     let cuts = 0;
-    let batches = 0;
+    let told = 0;
     const cut = async () => {
       await server.sql()`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cut'`;
       cuts++;
@@ -234,7 +234,7 @@ onServers("a run at its edges", (server) => {
     const report = await apply(named, fill, {
       reconnectBudgetMs: 700,
       onEvent: ({ type }) => {
-        if (type === "progress" && ++batches % 8 === 0) void cut();
+        if (type === "progress" && ++told % 3 === 0) void cut();
       },
     });
     expect(report.outcome).toBe("applied");
