@@ -206,7 +206,10 @@ onEngines("a backfill of a hostile table", (engine) => {
     await sql("INSERT INTO app.t SELECT g FROM generate_series(1, 400) g");
     const events: RunEvent[] = [];
     let asked = 0;
-    const report = await apply(db(), fill({ pauseMs: 80, throttle: { handler: "p95" } }), {
+    // Long enough for two looks, a second apart.
+    const pace = { batchSize: 10, targetMs: false, workers: 1, pauseMs: 80 } as const;
+    const slowly = fill({ ...pace, throttle: { handler: "p95" } });
+    const report = await apply(db(), slowly, {
       onEvent: (event) => events.push(event),
       handlers: {
         p95: {

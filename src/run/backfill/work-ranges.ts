@@ -102,7 +102,7 @@ async function workRange(worker: Worker, claimed: ClaimedRange): Promise<WorkerE
         if (trouble.size === 0) {
           await setAside(worker, range, error, trouble.attempts);
           range = { ...range, reached: error.last };
-          trouble = { size: 1, attempts: 0, whole: trouble.whole };
+          trouble = { size: 1, attempts: 0, whole: true, aside: true };
         }
       }
       if (pace.restMs() > 0) await sleep(pace.restMs(), context.signal);
@@ -140,6 +140,8 @@ interface Trouble {
   readonly attempts: number;
   /** Whether the batch was counted as failed. */
   readonly whole: boolean;
+  /** Whether a row of it was set aside already. */
+  readonly aside: boolean;
 }
 
 /**
@@ -162,20 +164,21 @@ async function harder(
     const reason = toError(failed.cause).message;
     context.emit({ type: "retrying", step: step.id, attempt: attempts, reason, restMs });
     await sleep(restMs, context.signal);
-    return { size, attempts, whole: trouble?.whole ?? false };
+    return { size, attempts, whole: trouble?.whole ?? false, aside: trouble?.aside ?? false };
   }
-  // Each row too: where every one fails, trouble never ends, and is not one failed batch.
-  if (trouble?.whole !== true || size === 1) await countFailed(worker, range);
+  // Each row after the first too: where every one fails, trouble never ends, and is not one failed batch.
+  if (trouble?.whole !== true || (size === 1 && trouble.aside)) await countFailed(worker, range);
   return {
     size: size === 1 ? 0 : Math.ceil(size / 2),
     attempts: size === 1 ? attempts : 0,
     whole: true,
+    aside: trouble?.aside ?? false,
   };
 }
 
 /** After a batch that went through: twice as many rows, and the trouble is over when that is a whole batch. */
-function easier({ size }: Trouble, whole: number): Trouble | undefined {
-  return size * 2 >= whole ? undefined : { size: size * 2, attempts: 0, whole: true };
+function easier({ size, aside }: Trouble, whole: number): Trouble | undefined {
+  return size * 2 >= whole ? undefined : { size: size * 2, attempts: 0, whole: true, aside };
 }
 
 /** Whether what went wrong is in the rows: their values, a constraint, a trigger, the host's own handler. All else fails the run. */
