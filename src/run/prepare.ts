@@ -1,4 +1,4 @@
-import { UnderpinError } from "../errors.ts";
+import { isConnectionError, UnderpinError } from "../errors.ts";
 import { toExecutor, type DatabaseLike } from "../executor/connect.ts";
 import type { Executor } from "../executor/executor.ts";
 import type { Settings } from "./context.ts";
@@ -25,7 +25,12 @@ export async function prepare(db: DatabaseLike, options: RunOptions): Promise<Pr
   ) as Partial<Settings>;
   const settings: Settings = { ...DEFAULT_RUN_OPTIONS, ...given };
   refuseNoDuration(settings);
-  const { versionNum } = await ensureRunSchema(executor, settings.runSchema);
+  const ensure = () => ensureRunSchema(executor, settings.runSchema);
+  const { versionNum } = await ensure().catch((error: unknown) => {
+    // A connection that died while it lay in the pool is found out by the first who uses it: the next one is new.
+    if (!isConnectionError(error)) throw error;
+    return ensure();
+  });
   return {
     executor,
     direct: options.direct === undefined ? undefined : toExecutor(options.direct),

@@ -160,12 +160,18 @@ onServers("a run whose connections are cut at a journal boundary", (server) => {
       300_000,
     );
 
-  it("throws when no run has begun yet, and goes on when it is called again", async () => {
+  it("tries once more when the connection is lost before a run has begun, and throws at the second loss", async () => {
     const [lane] = (await openLanes(server, "unbegun")) as [Lane, ...Lane[]];
     await lane.admin.unsafe(syntheticTables());
     const database = withBoundaries(toExecutor(lane.victim), cutting(lane, 2, []));
     const plan = setNotNull({ ...target, column: "label" });
-    await expect(apply(database, plan)).rejects.toMatchObject({ code: "connection" });
-    expect(await apply(lane.victim, plan)).toMatchObject({ outcome: "applied" });
+    expect(await apply(database, plan)).toMatchObject({ outcome: "applied" });
+    await undo(lane.victim, plan);
+    await lane.admin.unsafe(`DROP SCHEMA ${RUN_SCHEMA} CASCADE`);
+    const twice = withBoundaries(
+      withBoundaries(toExecutor(lane.victim), cutting(lane, 2, [])),
+      cutting(lane, 4, []),
+    );
+    await expect(apply(twice, plan)).rejects.toMatchObject({ code: "connection" });
   });
 });
