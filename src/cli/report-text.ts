@@ -65,7 +65,7 @@ function indented(text: string): string {
   return text.replaceAll("\n", "\n              ");
 }
 
-function nextCommand({ plan, outcome, steps }: Report, file: string | undefined): string {
+function nextCommand({ plan, outcome, steps, failure }: Report, file: string | undefined): string {
   const name = shellWord(plan);
   const goOn = file === undefined ? `underpin resume ${name}` : `underpin apply ${shellWord(file)}`;
   const undo = `underpin undo ${name}`;
@@ -84,6 +84,8 @@ function nextCommand({ plan, outcome, steps }: Report, file: string | undefined)
     case "cancelled":
       return `go on with: ${goOn}   or take it back with: ${undo}`;
     case "failed":
+      if (failure?.code === "rowsFailed")
+        return `mend those rows, then: underpin backfill retry ${name}   or take it back with: ${undo}`;
       return `mend the cause, then: ${goOn} (it goes on from the failed step)   or take it back with: ${undo}`;
     case "busy":
       return "wait for it: the same command with --when-busy wait";

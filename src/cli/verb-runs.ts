@@ -55,7 +55,7 @@ function backfillText(backfill: BackfillProgress): string {
   const { rowsSetAside, remainingMs } = backfill;
   const parts = [
     `${count(rowsChanged)} rows`,
-    `${rangesDone} of ${rangesTotal} ranges`,
+    `${rangesDone} of ${rangesTotal} range${rangesTotal === 1 ? "" : "s"}`,
     `${workers} worker${workers === 1 ? "" : "s"}`,
     `${count(rowsPerSecond)} rows/s`,
     ...(remainingMs === undefined || rangesDone === rangesTotal
@@ -70,7 +70,7 @@ function backfillText(backfill: BackfillProgress): string {
   return `  ${step}: ${parts.join(", ")}`;
 }
 
-function todoOf({ name, state, nextStep }: RunStatus): string | undefined {
+function todoOf({ name, state, nextStep, failure }: RunStatus): string | undefined {
   const word = shellWord(name);
   switch (state) {
     case "waiting":
@@ -80,7 +80,9 @@ function todoOf({ name, state, nextStep }: RunStatus): string | undefined {
     case "interrupted":
       return `underpin resume ${word}`;
     case "failed":
-      return `mend the cause, then: underpin resume ${word}`;
+      return failure?.code === "rowsFailed"
+        ? `mend those rows, then: underpin backfill retry ${word}`
+        : `mend the cause, then: underpin resume ${word}`;
     case "undoing":
       return `underpin undo ${word}`;
     case "running":

@@ -43,7 +43,9 @@ onServers("underpin backfill", (server) => {
     expect(failed.code).toBe(1);
     expect(failed.stdout).toContain("sets aside the row 17");
     expect(failed.stdout).toContain(`underpin backfill retry ${plan.name}`);
+    expect(failed.stdout).toContain(`next: mend those rows, then: underpin backfill retry`);
     const listed = await cli.run(["runs"], environment);
+    expect(listed.stdout).toContain(`next: mend those rows, then: underpin backfill retry`);
     expect(listed.stdout).toContain("1 row set aside");
     await server.sql().unsafe("ALTER TABLE people DROP CONSTRAINT odd");
     const retried = await cli.run(["backfill", "retry", plan.name], environment);

@@ -41,12 +41,12 @@ function stepLines(step: StepEstimate): readonly string[] {
 
 function backfillLines(step: BackfillEstimate): readonly string[] {
   const { rows, workers, sampledBatches, sampledRows, cost, trouble } = step;
-  const tried = `${count(rows)} rows; ${count(sampledBatches)} batches of ${count(sampledRows)} rows were tried and rolled back`;
+  const tried = `${count(rows)} rows; ${count(sampledBatches)} batch${sampledBatches === 1 ? "" : "es"} of ${count(sampledRows)} rows ${sampledBatches === 1 ? "was" : "were"} tried and rolled back`;
   const lines = [tried];
   if (cost !== undefined) {
     const { likely, atLeast, atMost } = cost.durationMs;
     lines.push(
-      `${seconds(likely)} by ${count(workers)} workers, between ${seconds(atLeast)} and ${seconds(atMost)}`,
+      `${seconds(likely)} by ${count(workers)} worker${workers === 1 ? "" : "s"}, between ${seconds(atLeast)} and ${seconds(atMost)}`,
       `${bytes(cost.walBytes)} of WAL`,
       `${count(cost.deadRows)} dead rows, up to ${bytes(cost.growthBytes)} more; ${Math.round(100 * cost.hotShare)} % stay in their page (fillfactor ${cost.fillfactor})`,
     );
