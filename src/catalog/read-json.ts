@@ -10,6 +10,12 @@ export interface ReadOptions {
   readonly lockTimeoutMs?: number;
 }
 
+/** How several queries are read as one. */
+export interface JsonOptions extends ReadOptions {
+  /** What they all look at and is worked out once: a common table expression, which may be recursive. */
+  readonly once?: string;
+}
+
 /** How long a reading waits for one lock when nothing else is said. */
 export const DEFAULT_READ_LOCK_TIMEOUT_MS = 2_000;
 
@@ -40,7 +46,7 @@ const SETTINGS = {
 export async function readJson(
   db: Queryable,
   queries: Readonly<Record<string, string>>,
-  { schemas, lockTimeoutMs = DEFAULT_READ_LOCK_TIMEOUT_MS }: ReadOptions,
+  { schemas, lockTimeoutMs = DEFAULT_READ_LOCK_TIMEOUT_MS, once }: JsonOptions,
 ): Promise<Readonly<Record<string, readonly unknown[]>>> {
   const settings = { ...SETTINGS, lock_timeout: `${lockTimeoutMs}ms` };
   const keep = Object.keys(settings).map(
@@ -56,7 +62,7 @@ export async function readJson(
   const text = `
 select pg_catalog.set_config('underpin.kept', pg_catalog.json_build_object(${keep.join(", ")})::text, true);
 select ${set.join(", ")};
-with ${shared(schemas)}
+with recursive ${once === undefined ? "" : `${once}, `}${shared(schemas)}
 select case when (
     select pg_catalog.count(pg_catalog.set_config(k.key, k.value, true))
     from pg_catalog.json_each_text(pg_catalog.current_setting('underpin.kept')::json) as k

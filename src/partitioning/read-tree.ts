@@ -74,17 +74,14 @@ export async function readTreeWith<
 ): Promise<PartitionTreeWith<Member, Beside>> {
   const { schema, table } = namesOf(scheme);
   const name = qualified(schema, table);
-  const queries = Object.entries(beside).map(
-    ([key, query]) => [key, `${treeCte(name)} ${query}`] as const,
-  );
   const {
     tree = [],
     server = [],
     ...rest
   } = await readJson(
     db,
-    { tree: treeSql(name, columns, joins), server: SERVER, ...Object.fromEntries(queries) },
-    { schemas: [schema] },
+    { tree: treeSql(columns, joins), server: SERVER, ...beside },
+    { schemas: [schema], once: treeCte(name) },
   );
   type Raw = Omit<Partition, "bound"> & { readonly bound: string | null } & Member;
   const [root, ...partitions] = (tree as readonly Raw[]).map((row): Partition & Member => ({
@@ -97,7 +94,7 @@ export async function readTreeWith<
 }
 
 function treeCte(name: string): string {
-  return `with recursive tree (oid, parent, level, pending) as (
+  return `tree (oid, parent, level, pending) as materialized (
     select c.oid, null::oid, 0, false from pg_catalog.pg_class as c
     where c.oid = pg_catalog.to_regclass(${literal(name)}) and c.relkind = 'p'
     union all
@@ -106,9 +103,8 @@ function treeCte(name: string): string {
   )`;
 }
 
-function treeSql(name: string, columns: string, joins: string): string {
-  return `${treeCte(name)}
-  select t.oid::bigint as oid, t.parent::bigint as parent, t.level, n.nspname as schema, c.relname as name,
+function treeSql(columns: string, joins: string): string {
+  return `select t.oid::bigint as oid, t.parent::bigint as parent, t.level, n.nspname as schema, c.relname as name,
     case when t.level > 0 then pg_catalog.pg_get_expr(c.relpartbound, 0) end as bound,
     c.relkind <> 'p' as "isLeaf", t.pending as "detachPending" ${columns}
   from tree as t
