@@ -20,8 +20,9 @@ export async function readEndState(sql: Sql, schema: string, runSchema: string):
   for (const { name } of tables)
     rows[name] = [
       ...(await sql.unsafe(
-        `SELECT pg_catalog.to_json(t)::text AS row FROM ${ident(schema)}.${ident(name)} t
-         ORDER BY pg_catalog.to_json(t)::text`,
+        // Without the time at which a key was mapped, which no two runs share.
+        `SELECT (pg_catalog.to_jsonb(t) - 'migrated_at')::text AS row FROM ${ident(schema)}.${ident(name)} t
+         ORDER BY 1`,
       )),
     ];
   // By name and rank, never by number: a column that was dropped keeps its number for ever.
@@ -30,7 +31,7 @@ export async function readEndState(sql: Sql, schema: string, runSchema: string):
       pg_catalog.rank() over (partition by c.oid order by a.attnum)::int as rank
     from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
     where c.relnamespace = (select oid from pg_catalog.pg_namespace where nspname = ${schema})
-      and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
+      and c.relkind in ('r', 'p') and a.attnum > 0 and not a.attisdropped
     order by c.relname, a.attnum`;
   const constraints = await sql`
     select k.conrelid::regclass::text as table, k.conname, k.convalidated,
