@@ -47,7 +47,11 @@ export type ErrorCode =
   /** A query whose result must hold a fact did not. */
   | "checkFailed"
   /** Rows that a backfill could not change were set aside. */
-  | "rowsFailed";
+  | "rowsFailed"
+  /** A folder of migrations, or a file in it, cannot be run as it is. */
+  | "migrationFolder"
+  /** What the ledger has as applied is not what the folder has. */
+  | "migrationLedger";
 
 /** What an {@link UnderpinError} is made of. */
 export interface ErrorDetails {

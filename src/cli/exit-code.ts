@@ -31,6 +31,8 @@ const MISUSE: ReadonlySet<ErrorCode> = new Set([
   "runState",
   "irreversible",
   "missingHandler",
+  "migrationFolder",
+  "migrationLedger",
 ]);
 
 /** The exit code of a refusal. */

@@ -5,6 +5,12 @@ export interface Token {
   readonly value: string;
 }
 
+/** A token, and where in the text it stands. */
+export interface PlacedToken extends Token {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** After the comments: `E'…'` first, since only there a backslash escapes a quote. */
 const PIECES: readonly (readonly [Token["kind"] | "space", RegExp])[] = [
   ["space", /\s+|--[^\n]*/y],
@@ -20,6 +26,11 @@ const PIECES: readonly (readonly [Token["kind"] | "space", RegExp])[] = [
 
 /** The tokens of a text, as PostgreSQL's own scanner cuts it with `standard_conforming_strings` on. */
 export function* tokens(text: string): Generator<Token> {
+  for (const { kind, value } of placedTokens(text)) yield { kind, value };
+}
+
+/** The tokens of a text with their places. */
+export function* placedTokens(text: string): Generator<PlacedToken> {
   for (let at = 0; at < text.length; ) {
     if (text.startsWith("/*", at)) {
       at = afterComment(text, at);
@@ -29,8 +40,9 @@ export function* tokens(text: string): Generator<Token> {
       pattern.lastIndex = at;
       const match = pattern.exec(text);
       if (match === null) continue;
+      const start = at;
       at = pattern.lastIndex;
-      if (kind !== "space") yield { kind, value: valueOf(kind, match) };
+      if (kind !== "space") yield { kind, value: valueOf(kind, match), start, end: at };
       break;
     }
   }
@@ -61,12 +73,26 @@ function afterComment(text: string, start: number): number {
  * A semicolon ends none inside parentheses (CREATE RULE) and inside BEGIN ATOMIC … END (a function's SQL body).
  */
 export function statements(text: string): readonly (readonly Token[])[] {
-  const all: Token[][] = [];
-  let current: Token[] = [];
+  return cutStatements(tokens(text));
+}
+
+/** The same of tokens; what else begins a new statement, `breaksBefore` says. */
+export function cutStatements<T extends Token>(
+  all: Iterable<T>,
+  breaksBefore: (token: T) => boolean = () => false,
+): readonly (readonly T[])[] {
+  const cut: T[][] = [];
+  let current: T[] = [];
   let depth = 0;
   let atomic = 0;
-  for (const token of tokens(text)) {
+  for (const token of all) {
     const { kind, value } = token;
+    if (breaksBefore(token)) {
+      if (current.length > 0) cut.push(current);
+      current = [];
+      depth = 0;
+      atomic = 0;
+    }
     if (kind === "sign" && value === "(") depth++;
     if (kind === "sign" && value === ")") depth--;
     if (kind === "word") {
@@ -74,11 +100,11 @@ export function statements(text: string): readonly (readonly Token[])[] {
       else if (atomic > 0) atomic += value === "case" ? 1 : value === "end" ? -1 : 0;
     }
     if (kind === "sign" && value === ";" && depth <= 0 && atomic === 0) {
-      if (current.length > 0) all.push(current);
+      if (current.length > 0) cut.push(current);
       current = [];
       depth = 0;
     } else current.push(token);
   }
-  if (current.length > 0) all.push(current);
-  return all;
+  if (current.length > 0) cut.push(current);
+  return cut;
 }

@@ -5,6 +5,7 @@ import { sleep } from "./backoff.ts";
 import { runsHistory } from "./history/001-runs.ts";
 import { provisionRequestsHistory } from "./history/002-provision-requests.ts";
 import { backfillHistory } from "./history/003-backfill.ts";
+import { schemaMigrationsHistory } from "./history/004-schema-migrations.ts";
 
 /** The oldest server that underpin supports. */
 export const OLDEST_SERVER = 15;
@@ -14,6 +15,7 @@ const HISTORY: readonly ((schema: string) => string)[] = [
   runsHistory,
   provisionRequestsHistory,
   backfillHistory,
+  schemaMigrationsHistory,
 ];
 
 /** What two processes that create the same thing at the same moment see; the loser looks again. */

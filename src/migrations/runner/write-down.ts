@@ -1,0 +1,33 @@
+import type { Queryable } from "../../executor/executor.ts";
+import {
+  insertSql,
+  ledgerRowOf,
+  type LedgerPlace,
+  type LedgerWay,
+  type NewLedgerRow,
+} from "./ledger.ts";
+import type { Migration } from "./migration.ts";
+import { fileDownOf, resolveMigration } from "./resolve-migration.ts";
+
+/** The rows of migrations that are applied without a run of ours: no plan of theirs was stored that could be undone. */
+export async function unrunRows(
+  migrations: readonly Migration[],
+  way: LedgerWay,
+): Promise<readonly NewLedgerRow[]> {
+  const all = await Promise.all(migrations.map(resolveMigration));
+  return all.map(({ migration, down }) =>
+    ledgerRowOf(migration, down.kind === "plan" ? fileDownOf(migration) : down, way),
+  );
+}
+
+/** Writes migrations into the ledger that are applied already; runs nothing of them. */
+export async function writeDown(
+  { executor, place }: { readonly executor: Queryable; readonly place: LedgerPlace },
+  migrations: readonly Migration[],
+  way: LedgerWay,
+): Promise<void> {
+  if (migrations.length === 0) return;
+  await executor.query(
+    `${insertSql(place, await unrunRows(migrations, way))} ON CONFLICT DO NOTHING`,
+  );
+}
