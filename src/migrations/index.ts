@@ -26,6 +26,12 @@ export {
   type AddPrimaryKeyOptions,
   type AddUniqueOptions,
 } from "../recipes/add-unique.ts";
+export {
+  convertPrimaryKey,
+  type ConvertPrimaryKeyOptions,
+  type KeyTable,
+  type ReadinessCheck,
+} from "./convert-primary-key.ts";
 export { createIndex } from "../recipes/create-index.ts";
 export {
   createMaterializedView,
@@ -48,6 +54,9 @@ export { changeColumnType, type ChangeColumnTypeOptions } from "../recipes/chang
 export { type ColumnFacts } from "../recipes/own-column.ts";
 export { renameColumn, type RenameColumnOptions } from "../recipes/rename-column.ts";
 export { renameTable, type RenameTableOptions } from "../recipes/rename-table.ts";
+export { type KeyStrategy } from "../recipes/keys/conversion.ts";
+export { type KeyFacts } from "../recipes/keys/graph.ts";
+export { idOf, uuidOf } from "../recipes/keys/uuid-of.ts";
 export { removeEnumValue, type RemoveEnumValueOptions } from "../recipes/remove-enum-value.ts";
 export { replaceIndex, type ReplaceIndexOptions } from "../recipes/replace-index.ts";
 export { setNotNull, type SetNotNullOptions } from "../recipes/set-not-null.ts";

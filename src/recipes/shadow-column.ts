@@ -128,7 +128,7 @@ function mentions({ keys, include, predicate }: IndexFact, column: string): bool
  * An operator class or collation is named where the printed definition names it: the default of another type is another class.
  * What is unique at the end of a transaction only is copied as an index that is not.
  */
-function copyIndexSql(
+export function copyIndexSql(
   index: IndexFact,
   table: RelationName,
   name: string,

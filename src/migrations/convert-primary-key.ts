@@ -1,0 +1,265 @@
+import { plan } from "../plan/plan.ts";
+import type { CheckStep, Plan, RelationName, Step } from "../plan/step.ts";
+import { targetOf, type DrizzleTable } from "../plan/target.ts";
+import { qualified } from "../sql/quote.ts";
+import { contractSteps } from "../recipes/keys/contract.ts";
+import {
+  conversionOf,
+  tablesOf,
+  type Conversion,
+  type KeyStrategy,
+} from "../recipes/keys/conversion.ts";
+import { cutoverSteps } from "../recipes/keys/cutover.ts";
+import { beginSteps, fillSteps, proofStep } from "../recipes/keys/fill.ts";
+import {
+  defaultPhases,
+  integerKeyed,
+  keyClasses,
+  type KeyClass,
+  type KeyFacts,
+  type Phase,
+} from "../recipes/keys/graph.ts";
+import { mappingSteps } from "../recipes/keys/mapping.ts";
+import { canBeConverted, refuseUnconverted } from "../recipes/keys/refusals.ts";
+import { surrogatesOf, surrogateSteps } from "../recipes/keys/surrogates.ts";
+import { twinCheckSteps } from "../recipes/keys/twin-checks.ts";
+import { twinForeignKeySteps } from "../recipes/keys/twin-foreign-keys.ts";
+import { twinIndexes, twinIndexSteps } from "../recipes/keys/twin-indexes.ts";
+import { isSame, refuse } from "../recipes/own-column.ts";
+import type { BackfillPace } from "../recipes/shadow-column.ts";
+
+/** A table by its name, with its schema before it where that is not `schema`, or as a Drizzle table. */
+export type KeyTable = string | DrizzleTable;
+
+/** What has to be true before a phase begins. */
+export interface ReadinessCheck {
+  /** One line for a person: `no e-mail address is there twice`. */
+  readonly title: string;
+  readonly sql: string;
+  /** As in a check step. @default "noRows" */
+  readonly expect?: CheckStep["expect"];
+  /** The phase before which it is asked. @default the first */
+  readonly phase?: string;
+}
+
+/** Which keys are converted, and how. */
+export interface ConvertPrimaryKeyOptions extends BackfillPace {
+  /** Readings of the catalog, of every schema that may refer to the tables: `await readFacts(db)`. */
+  readonly facts: KeyFacts;
+  /** The schema of tables that are given by name, and of the mapping. @default "public", or that of the first Drizzle table */
+  readonly schema?: string;
+  /** The tables whose keys change; those that refer to them follow by themselves. `"all"`: every one of the facts whose key is one integer. */
+  readonly tables: readonly KeyTable[] | "all";
+  readonly to: "uuid";
+  /**
+   * `derived`: the UUID is computed from the integer, by everybody alike (`uuidOf`). `random`: it says nothing, and is known by the mapping alone.
+   *
+   * @default "derived"
+   */
+  readonly strategy?: KeyStrategy;
+  /** Comes before `<schema>.<table>` in what UUIDs are derived from: a secret makes them hard to guess. @default "" */
+  readonly namespace?: string;
+  /** The new columns, by table and column: `{ users: { user_id: "key" } }`. @default `user_id` → `user_uuid`, `id` → `uuid` */
+  readonly names?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Tables whose key of several columns gives place to one of its own, with its name: `{ cycle_reports: "id" }`. */
+  readonly surrogates?: Readonly<Record<string, string>>;
+  /** Which keys change up to one deployment, in order. @default leaves (which nothing refers to), then hubs */
+  readonly phases?: readonly { readonly name: string; readonly tables: readonly KeyTable[] }[];
+  readonly checks?: readonly ReadinessCheck[];
+  /** Indexes and CHECKs that stay with the integers and go with them, and functions that may name them to the end. */
+  readonly leave?: readonly string[];
+  /** Roles that may ask the mapping, as `resolveKey` does. @default none */
+  readonly resolvers?: readonly string[];
+}
+
+/**
+ * Changes integer keys to UUIDs in every table that holds them, while old and new versions of the application read and write.
+ *
+ * Beside each integer comes a UUID that a trigger keeps alike in both directions. Once all indexes and foreign keys are there for both,
+ * and proved, the plan waits for the deployment; then the primary keys become UUIDs, each in one transaction of moments, and the
+ * integers go on being assigned: all of it can be taken back without a row being lost, until a person says that the integers may go.
+ *
+ * @example
+ * import { readFacts } from "underpin";
+ * import { convertPrimaryKey } from "underpin/migrations";
+ * import { createTestDatabase } from "underpin/testing";
+ *
+ * const { db, close } = await createTestDatabase({
+ *   setup: `CREATE TABLE users (user_id serial PRIMARY KEY);
+ *     CREATE TABLE posts (id serial PRIMARY KEY, user_id int REFERENCES users)`,
+ * });
+ * const facts = await readFacts(db, { schemas: ["public"] });
+ * const plan = convertPrimaryKey({ facts, tables: ["users"], to: "uuid" });
+ * plan.name; // "convert-primary-key-public-users-to-uuid"
+ * await close();
+ */
+export function convertPrimaryKey(options: ConvertPrimaryKeyOptions): Plan {
+  const { facts, strategy = "derived", namespace = "", names = {}, leave = [] } = options;
+  if ((options.to as string) !== "uuid")
+    refuse(
+      `keys are converted to uuid, and not yet to ${String(options.to)}`,
+      'For a wider integer use changeColumnType({ type: "bigint" }) where nothing refers to the key.',
+    );
+  const schema = schemaOf(options);
+  const tableOf = (table: KeyTable) => tableNamed(facts, schema, table);
+  const wanted = options.tables === "all" ? integerKeyed(facts) : options.tables.map(tableOf);
+  if (wanted.length === 0)
+    refuse("no table has a key to convert", "Name tables whose primary key is one integer.");
+  const surrogates = options.surrogates ?? {};
+  const classes = keyClasses(facts, refuseKeyless(facts, wanted, surrogates));
+  const phases = phasesOf(classes, options.phases, tableOf);
+  const conversion = conversionOf(facts, phases, { schema, strategy, namespace, names, leave });
+  refuseUnconverted(conversion);
+  const tables = distinct(conversion.twins.map(({ table }) => table));
+  const own = surrogatesOf(conversion, twinIndexes(conversion), surrogates);
+  const of = options.tables === "all" ? ["all"] : wanted.map(({ name }) => name);
+  return plan(`convert-primary-key-${schema}-${of.join("-")}-to-uuid`, [
+    canBeConverted(conversion, tables),
+    ...mappingSteps(conversion, namespace, options.resolvers ?? []),
+    ...phases.flatMap(({ name }, phase) =>
+      under(
+        name,
+        phaseSteps(
+          options,
+          conversion,
+          phase,
+          own.filter((each) => each.phase === phase),
+        ),
+      ),
+    ),
+    ...under("contract", contractSteps(conversion, paceOf(options))),
+  ]);
+}
+
+function phaseSteps(
+  options: ConvertPrimaryKeyOptions,
+  conversion: Conversion,
+  phase: number,
+  surrogates: ReturnType<typeof surrogatesOf>,
+): readonly Step[] {
+  const tables = tablesOf(conversion, phase);
+  const name = conversion.phases[phase] ?? "";
+  const pace = paceOf(options);
+  const each = (steps: (table: RelationName) => readonly Step[]) =>
+    tables.flatMap((table) => under(`${table.schema}.${table.name}`, steps(table)));
+  const cutover = cutoverSteps(conversion, phase, surrogates);
+  return [
+    ...(options.checks ?? [])
+      .filter((check) => (check.phase ?? conversion.phases[0]) === name)
+      .map(
+        ({ title, sql, expect = "noRows" }, at): Step => ({
+          kind: "check",
+          id: `ready-${at + 1}`,
+          title,
+          sql,
+          expect,
+          transaction: "commitAfter",
+          undo: { kind: "nothing" },
+        }),
+      ),
+    ...each((table) => beginSteps(conversion, table, phase)),
+    ...each((table) => fillSteps(conversion, table, phase, pace)),
+    ...surrogates.flatMap((surrogate) =>
+      under(
+        `${surrogate.table.schema}.${surrogate.table.name}/own`,
+        surrogateSteps(conversion, surrogate, pace),
+      ),
+    ),
+    ...twinIndexSteps(conversion, phase),
+    ...twinCheckSteps(conversion, phase),
+    ...twinForeignKeySteps(conversion, phase),
+    ...each((table) => [proofStep(conversion, table, phase)]).map((step, at) =>
+      at === tables.length - 1 ? { ...step, phase: `${name}:bothKeys` } : step,
+    ),
+    {
+      kind: "gate",
+      id: "deploy",
+      title: `Both keys live: integers and UUIDs of ${tables.map((table) => table.name).join(", ")}`,
+      question: `Is the version of the application deployed that reads and writes by UUID, or the older one ready for UUIDs as primary keys? Old versions go on with integers beside it. From the cutover on an error of a foreign key names its like over UUIDs (…_uuid), statements prepared for SELECT * fail once, and who lists columns is not concerned.`,
+      undo: { kind: "nothing" },
+    },
+    ...cutover.map((step, at) =>
+      at === cutover.length - 1 ? { ...step, phase: `${name}:uuid` } : step,
+    ),
+  ];
+}
+
+function phasesOf(
+  classes: readonly KeyClass[],
+  said: ConvertPrimaryKeyOptions["phases"],
+  tableOf: (table: KeyTable) => RelationName,
+): readonly Phase[] {
+  if (said === undefined) return defaultPhases(classes);
+  const phases = said.map(({ name, tables }) => ({
+    name,
+    classes: tables.map(tableOf).flatMap((table) => {
+      const found = classes.find(({ root }) => isSame(root, table));
+      return found ?? [];
+    }),
+  }));
+  const missing = classes.find(
+    (each) => phases.filter((phase) => phase.classes.includes(each)).length !== 1,
+  );
+  if (missing !== undefined)
+    refuse(
+      `${qualified(missing.root.schema, missing.root.name)} is not in exactly one phase`,
+      "Name each table whose key changes in one of phases.",
+    );
+  return phases.filter((phase) => phase.classes.length > 0);
+}
+
+/** Tables whose key is one column; what has several is named for its own key, or follows the keys that it is made of. */
+function refuseKeyless(
+  facts: KeyFacts,
+  wanted: readonly RelationName[],
+  surrogates: Readonly<Record<string, string>>,
+): readonly RelationName[] {
+  const keyed = integerKeyed(facts);
+  return wanted.filter((table) => {
+    if (keyed.some((each) => isSame(each, table))) return true;
+    if (surrogates[table.name] !== undefined) return false;
+    return refuse(
+      `the primary key of ${qualified(table.schema, table.name)} is not one integer`,
+      `Leave it out: what it refers to takes it along. For a key of its own: surrogates: { ${JSON.stringify(table.name)}: "id" }.`,
+    );
+  });
+}
+
+function tableNamed(facts: KeyFacts, schema: string, table: KeyTable): RelationName {
+  const target = targetOf(typeof table === "string" ? { schema, table } : { table });
+  const found =
+    facts.tables.find((each) => isSame(each, target)) ??
+    facts.tables.find(
+      (each) => typeof table === "string" && `${each.schema}.${each.name}` === table,
+    );
+  if (found === undefined)
+    return refuse(
+      `the facts hold no table ${qualified(target.schema, target.name)}`,
+      "Read them with its schema: readFacts(db, { schemas: [ … ] }).",
+    );
+  return { schema: found.schema, name: found.name };
+}
+
+function schemaOf({ schema, tables, facts }: ConvertPrimaryKeyOptions): string {
+  if (schema !== undefined) return schema;
+  if (tables === "all") return integerKeyed(facts)[0]?.schema ?? "public";
+  const [first] = tables;
+  return first === undefined || typeof first === "string"
+    ? "public"
+    : targetOf({ table: first }).schema;
+}
+
+function paceOf({ batchSize, pauseMs }: BackfillPace): BackfillPace {
+  return {
+    ...(batchSize === undefined ? {} : { batchSize }),
+    ...(pauseMs === undefined ? {} : { pauseMs }),
+  };
+}
+
+function under(prefix: string, steps: readonly Step[]): readonly Step[] {
+  return steps.map((step) => ({ ...step, id: `${prefix}/${step.id}` }));
+}
+
+function distinct(tables: readonly RelationName[]): readonly RelationName[] {
+  return tables.filter((each, at) => tables.findIndex((other) => isSame(other, each)) === at);
+}
