@@ -4,6 +4,7 @@ import { defineConfig, type Options } from "tsup";
 /** Subpath → its file. Each is a folder, and its types lie beside it. */
 const entry = {
   index: "src/index.ts",
+  "kit/index": "src/kit/index.ts",
   "migrations/index": "src/migrations/index.ts",
   "partitioning/index": "src/partitioning/index.ts",
   "report/index": "src/report/index.ts",

@@ -14,7 +14,7 @@ const OWNER = "owner";
  */
 export function declaredCatalog(facts: Facts, objects: readonly DatabaseObject[]): Canonical {
   const ids = new Set(objects.map(({ id }) => id));
-  const projected = canonical(comparable(facts, installer(facts, ids)));
+  const projected = comparableCatalog(facts, objects);
   const isOurs = (path: string): boolean => {
     if (ids.has(path)) return true;
     const within = projected[path]?.within ?? null;
@@ -24,6 +24,11 @@ export function declaredCatalog(facts: Facts, objects: readonly DatabaseObject[]
     return isOurs(within);
   };
   return Object.fromEntries(Object.entries(projected).filter(([path]) => isOurs(path)));
+}
+
+/** The same projection of everything that is there. */
+export function comparableCatalog(facts: Facts, objects: readonly DatabaseObject[]): Canonical {
+  return canonical(comparable(facts, installer(facts, new Set(objects.map(({ id }) => id)))));
 }
 
 /** Who owns what is declared: of several, whoever owns most of it. */

@@ -1,5 +1,6 @@
 import type { Definition } from "../definition/definition.ts";
 import type { DatabaseObject } from "../objects/object.ts";
+import { doBlock } from "../sql/dollar-quoted.ts";
 import { objectsOf } from "./objects-of.ts";
 import { settingsFor } from "./plan-install.ts";
 
@@ -11,8 +12,15 @@ const MOST_STATEMENTS = 50;
  * gets `planInstall`.
  */
 export function installScript(definition: Definition, before = ""): readonly string[] {
-  const objects = objectsOf(definition);
-  const texts = [`BEGIN;\n${hostRoles(objects)}${before}${settingsFor(objects)}`];
+  return ["BEGIN", ...makingScript(objectsOf(definition), before), "COMMIT"];
+}
+
+/** Objects in their order as texts for one transaction, after what must be there before. */
+export function makingScript(
+  objects: readonly DatabaseObject[],
+  before: string,
+): readonly string[] {
+  const texts = [`${hostRoles(objects)}${before}${settingsFor(objects)}`];
   for (let at = 0; at < objects.length; at += MOST_STATEMENTS)
     texts.push(
       objects
@@ -20,7 +28,7 @@ export function installScript(definition: Definition, before = ""): readonly str
         .map(({ create }) => `${create};\n`)
         .join(""),
     );
-  return [...texts, "COMMIT"];
+  return texts;
 }
 
 /**
@@ -32,6 +40,8 @@ function hostRoles(objects: readonly DatabaseObject[]): string {
   const needed = new Set(objects.flatMap(({ dependsOn }) => dependsOn));
   return [...needed]
     .filter((id) => id.startsWith('role "') && !id.startsWith('role "pg_') && !declared.has(id))
-    .map((id) => `CREATE ${id};\n`)
+    .map(
+      (id) => `${doBlock(`BEGIN CREATE ${id}; EXCEPTION WHEN duplicate_object THEN NULL; END`)};\n`,
+    )
     .join("");
 }

@@ -2,7 +2,7 @@ import { refuseFaults } from "../definition/define-database.ts";
 import type { Definition } from "../definition/definition.ts";
 import type { DatabaseObject } from "../objects/object.ts";
 import { plan } from "../plan/plan.ts";
-import type { Plan, Step } from "../plan/step.ts";
+import type { Plan, SqlStep } from "../plan/step.ts";
 import { ident } from "../sql/quote.ts";
 import { groupsOf, locksTogether, textOf, titleOf } from "./groups.ts";
 import { objectsOf } from "./objects-of.ts";
@@ -53,7 +53,8 @@ export function settingsFor(objects: readonly DatabaseObject[]): string {
   return `SET LOCAL search_path TO ${path};\nSET LOCAL check_function_bodies TO off;\nSET LOCAL row_security TO on;\n`;
 }
 
-function installStep(group: readonly DatabaseObject[], settings: string): Step {
+/** One step that makes neighbours of one kind. */
+export function installStep(group: readonly DatabaseObject[], settings: string): SqlStep {
   const reversed = [...group].reverse();
   const drop = textOf(reversed, (object) => object.drop);
   return {

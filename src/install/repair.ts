@@ -192,10 +192,16 @@ function dependentsOf(
   return upon.every(({ kind }) => REMADE.has(kind)) ? upon : null;
 }
 
-const REMADE: ReadonlySet<string> = new Set(["view", "materializedView", "trigger", "policy"]);
+/** What holds no rows and is enforced by nothing else, so that it may go and come back. */
+export const REMADE: ReadonlySet<string> = new Set([
+  "view",
+  "materializedView",
+  "trigger",
+  "policy",
+]);
 
 /** Whether an object would keep another from being dropped. A body of a function would not, nor what goes with the other. */
-function needs(object: DatabaseObject, other: DatabaseObject): boolean {
+export function needs(object: DatabaseObject, other: DatabaseObject): boolean {
   if (object.id === other.id || object.within === other.id || object.kind === "function")
     return false;
   if (object.dependsOn.includes(other.id)) return object.kind !== "schedule";

@@ -46,8 +46,17 @@ export async function verify(
   { expected: given }: VerifyOptions = {},
 ): Promise<Findings> {
   const executor = toExecutor(db);
-  const objects = objectsOf(definition);
   const [facts, expected] = await Promise.all([readFacts(executor), given ?? snapshot(definition)]);
+  return verifyFacts(executor, definition, { facts, expected });
+}
+
+/** As {@link verify}, of a catalog that was read. */
+export async function verifyFacts(
+  executor: Executor,
+  definition: Definition,
+  { facts, expected }: { readonly facts: Facts; readonly expected: Snapshot },
+): Promise<Findings> {
+  const objects = objectsOf(definition);
   const found = declaredCatalog(facts, objects);
   const settings = settingsFor(objects);
   const context: RepairContext = {

@@ -157,6 +157,15 @@ describe("the public names", () => {
     `);
   });
 
+  it("of underpin/kit are these", () => {
+    expect(namesOf("src/kit/index.ts")).toMatchInlineSnapshot(`
+      [
+        "drift",
+        "type DriftOptions",
+      ]
+    `);
+  });
+
   it("of underpin/migrations are these", () => {
     expect(namesOf("src/migrations/index.ts")).toMatchInlineSnapshot(`
       [

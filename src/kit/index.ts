@@ -1,0 +1,1 @@
+export { drift, type DriftOptions } from "./drift.ts";
