@@ -20,7 +20,7 @@ import { readSoundFolder } from "./runner/read-folder.ts";
 import { resolveMigration, type Resolved } from "./runner/resolve-migration.ts";
 import { failureOf, nextOfMigrate, type MigrationReport } from "./runner/report.ts";
 import { runMigration } from "./runner/run-migration.ts";
-import { writeDown } from "./runner/write-down.ts";
+import { writeDown, writeSquashes } from "./runner/write-down.ts";
 import {
   asOnlyRunner,
   openRunner,
@@ -106,6 +106,7 @@ async function lookAt(context: RunnerContext, scope: Scope): Promise<Look> {
     notes = found.findings;
     const rows = imported.map((migration) => ({
       ...ledgerRowOf(migration, { kind: "none" }, "imported"),
+      partOf: null,
       appliedAt: "",
       appliedBy: "",
     }));
@@ -163,7 +164,7 @@ async function applyPending(
   // All of them are read to the end before the first is run.
   for (const one of resolved) planOfMigration(one, place, context.tenant);
   await writeDown(context, look.imported, "imported");
-  await writeDown(context, look.squashed, "squashed");
+  await writeSquashes(context, look.squashed);
   const { rows, runs } = look.state;
   const isNew = rows.length === 0 && runs.size === 0 && look.imported.length === 0;
   const fresh =

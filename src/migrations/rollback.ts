@@ -92,7 +92,8 @@ function rowsToTake(
   steps: number | undefined,
   to: string | undefined,
 ): readonly LedgerRow[] {
-  const newestFirst = rows.toReversed();
+  // What went into a squash goes back with it.
+  const newestFirst = rows.filter(({ partOf }) => partOf === null).toReversed();
   if (to === undefined) return newestFirst.slice(0, steps ?? 1);
   const versions = rows.map(({ version }) => version);
   if (to === "0" && !versions.includes(to)) return newestFirst;

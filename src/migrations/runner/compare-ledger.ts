@@ -43,7 +43,7 @@ export function compareLedger({ migrations }: MigrationFolder, { rows }: LedgerS
         return row === undefined ? [] : changed(migration, row);
       }),
       ...rows
-        .filter(({ version }) => !known.has(version))
+        .filter(({ version, partOf }) => partOf === null && !known.has(version))
         .map(({ version }) => missing(version, pending.length > 0)),
       ...pending.filter((migration) => partsOf(migration) > 0).map((m) => halfSquashed(m, applied)),
       ...pending

@@ -19,12 +19,14 @@ export interface LedgerRow {
   /** Its file as it was applied. */
   readonly migrationSql: string | null;
   readonly way: LedgerWay;
+  /** The squash that stands for it now. */
+  readonly partOf: string | null;
   /** What takes it back: the text, the undo of its stored plan, a function of its file, or nothing. */
   readonly back: "sql" | "plan" | "function" | "nothing";
 }
 
 /** A row before it is written. */
-export type NewLedgerRow = Omit<LedgerRow, "appliedAt" | "appliedBy">;
+export type NewLedgerRow = Omit<LedgerRow, "appliedAt" | "appliedBy" | "partOf">;
 
 /** Which ledger: whose tables, and of which tenant; `""` is the database itself. */
 export interface LedgerPlace {
@@ -87,7 +89,7 @@ export async function readLedger(
       `SELECT (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
                  'version', m.version, 'appliedAt', m.applied_at, 'appliedBy', m.applied_by,
                  'checksum', m.checksum, 'rollbackSql', m.rollback_sql, 'irreversible', m.irreversible,
-                 'migrationSql', m.migration_sql, 'way', m.way, 'back', m.back) ORDER BY m.ordinal), '[]'::json)
+                 'migrationSql', m.migration_sql, 'way', m.way, 'partOf', m.part_of, 'back', m.back) ORDER BY m.ordinal), '[]'::json)
                FROM ${s}.schema_migrations m WHERE m.tenant = ${literal(tenant)})::text AS rows,
               (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
                  'name', r.name, 'hash', r.hash, 'state', r.state,
@@ -157,5 +159,15 @@ VALUES ${values.map((value) => `(${value})`).join(",\n  ")}`;
 /** Takes the row of a version away. */
 export function deleteSql({ runSchema, tenant }: LedgerPlace, version: string): string {
   return `DELETE FROM ${ident(runSchema)}.schema_migrations
-WHERE tenant = ${literal(tenant)} AND version = ${literal(version)}`;
+WHERE tenant = ${literal(tenant)} AND ${literal(version)} IN (version, part_of)`;
+}
+
+/** Writes a squash in the place of its last part, and marks its parts: they stay, for a folder from before the squash. */
+export function squashSql(place: LedgerPlace, row: NewLedgerRow, parts: readonly string[]): string {
+  const table = `${ident(place.runSchema)}.schema_migrations`;
+  const ofParts = `tenant = ${literal(place.tenant)} AND version IN (${parts.map((part) => literal(part)).join(", ")})`;
+  return `${insertSql(place, [row])} ON CONFLICT DO NOTHING;
+UPDATE ${table} SET part_of = ${literal(row.version)} WHERE ${ofParts};
+UPDATE ${table} SET ordinal = (SELECT pg_catalog.max(ordinal) FROM ${table} WHERE ${ofParts})
+WHERE tenant = ${literal(place.tenant)} AND version = ${literal(row.version)}`;
 }

@@ -34,6 +34,8 @@ export function migrationOf({
     version,
     file: named,
     path: `${folder}/${file}`,
+    downPath: down === undefined ? undefined : `${folder}/${down}`,
+    planPath: planFile === undefined ? undefined : `${folder}/${planFile}`,
     language: file.endsWith(".sql") ? "sql" : "module",
     text,
     checksum: checksumOf(text),

@@ -18,6 +18,8 @@ export interface Migration {
   /** What messages call its file. */
   readonly file: string;
   readonly path: string;
+  readonly downPath: string | undefined;
+  readonly planPath: string | undefined;
   readonly language: "sql" | "module";
   /** Without a byte order mark, lines ended by LF. */
   readonly text: string;

@@ -1,7 +1,8 @@
-import type { Queryable } from "../../executor/executor.ts";
+import type { Executor, Queryable } from "../../executor/executor.ts";
 import {
   insertSql,
   ledgerRowOf,
+  squashSql,
   type LedgerPlace,
   type LedgerWay,
   type NewLedgerRow,
@@ -30,4 +31,17 @@ export async function writeDown(
   await executor.query(
     `${insertSql(place, await unrunRows(migrations, way))} ON CONFLICT DO NOTHING`,
   );
+}
+
+/** Writes squashes into the ledger whose parts are all applied. */
+export async function writeSquashes(
+  { executor, place }: { readonly executor: Executor; readonly place: LedgerPlace },
+  squashes: readonly Migration[],
+): Promise<void> {
+  for (const squash of squashes) {
+    const [row] = await unrunRows([squash], "squashed");
+    const parts = squash.squashes.map(({ version }) => version);
+    if (row !== undefined)
+      await executor.transaction((tx) => tx.query(squashSql(place, row, parts)));
+  }
 }
