@@ -5,7 +5,7 @@ import type { Lock, Plan, Step } from "../plan/step.ts";
 import { targetOf, type TableTarget } from "../plan/target.ts";
 import { literal, qualified } from "../sql/quote.ts";
 import { flatNames } from "./flat/flat-of.ts";
-import { dropWatchSql } from "./flat/flat-sql.ts";
+import { dropWatchSql } from "./flat/twin-log.ts";
 
 /** Which partitioned table is dropped. */
 export interface DropPartitionedOptions extends TableTarget {

@@ -68,3 +68,9 @@ export { changeGranularity, type ChangeGranularityOptions } from "./change-granu
 export type { FlatFacts } from "./flat/flat-of.ts";
 export { undoPartitioning, type UndoPartitioningOptions } from "./undo-partitioning.ts";
 export { dropPartitioned, type DropPartitionedOptions } from "./drop-partitioned.ts";
+export {
+  convertToPartitioned,
+  type ConvertToPartitionedOptions,
+} from "./convert-to-partitioned.ts";
+export type { ConvertFacts, CopyToPartitionedOptions } from "./convert/copy-options.ts";
+export { dropUnpartitioned, type DropUnpartitionedOptions } from "./drop-unpartitioned.ts";

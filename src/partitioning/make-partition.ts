@@ -1,7 +1,7 @@
 import { getTableConfig } from "drizzle-orm/pg-core";
 import type { Scheme } from "../definition/scheme.ts";
 import { pgFunction, type FunctionObject } from "../objects/pg-function.ts";
-import { literal } from "../sql/quote.ts";
+import { ident, literal } from "../sql/quote.ts";
 import { namesOf } from "./provision-names.ts";
 
 /**
@@ -53,7 +53,10 @@ END`,
  * with one, ATTACH would take ACCESS EXCLUSIVE on the referenced tables. Below a detached table PARTITION OF is right:
  * nobody can reach it.
  */
-export function makePartition(scheme: Scheme): FunctionObject {
+export function makePartition(
+  scheme: Scheme,
+  { forced = true, options = [] }: MakePartitionOptions = {},
+): FunctionObject {
   const { schema, make } = namesOf(scheme);
   const { enableRLS, policies } = getTableConfig(scheme.table);
   return pgFunction({
@@ -70,16 +73,41 @@ export function makePartition(scheme: Scheme): FunctionObject {
     language: "plpgsql",
     volatility: "volatile",
     comment: "Makes one partition under a name that is free.",
-    body: bodyOf(schema, enableRLS || policies.length > 0),
+    body: bodyOf(
+      schema,
+      `${enableRLS || policies.length > 0 ? closeSql(forced) : ""}${optionsSql(options)}`,
+    ),
   });
+}
+
+/** What is said of the partitions beside what the scheme says. */
+export interface MakePartitionOptions {
+  /** Whether row security binds the owner of a partition too, where the scheme has any. @default true */
+  readonly forced?: boolean;
+  /** Storage parameters of leaves as `name=value`. @default none */
+  readonly options?: readonly string[];
 }
 
 // A row of a partition is reached through the root, where the policies are; the partition itself is closed to everybody, its
 // owner included, and holds no privilege, whatever the default privileges of its schema are.
-const CLOSE = `
-  EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', v_made);`;
+function closeSql(forced: boolean): string {
+  return `
+  EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY${forced ? ", FORCE ROW LEVEL SECURITY" : ""}', v_made);`;
+}
 
-function bodyOf(schema: string, rowSecurity: boolean): string {
+function optionsSql(options: readonly string[]): string {
+  if (options.length === 0) return "";
+  const list = options.map((option) => {
+    const [key = "", ...value] = option.split("=");
+    return `${key.split(".").map(ident).join(".")} = ${literal(value.join("=")).trim()}`;
+  });
+  return `
+  IF p_split = '' THEN
+    EXECUTE pg_catalog.format('ALTER TABLE %s SET (' || ${literal(list.join(", ").replaceAll("%", "%%"))} || ')', v_made);
+  END IF;`;
+}
+
+function bodyOf(schema: string, close: string): string {
   const space = literal(schema);
   return `
 DECLARE
@@ -95,7 +123,7 @@ BEGIN
   ELSE
     EXECUTE pg_catalog.format('CREATE TABLE %I.%I PARTITION OF %s %s %s', ${space}, p_name, p_parent, p_bound, p_split);
   END IF;
-  v_made := pg_catalog.format('%I.%I', ${space}, p_name)::regclass;${rowSecurity ? CLOSE : ""}
+  v_made := pg_catalog.format('%I.%I', ${space}, p_name)::regclass;${close}
   SELECT relowner INTO v_owner FROM pg_catalog.pg_class WHERE oid = p_parent;
   IF v_owner <> (SELECT relowner FROM pg_catalog.pg_class WHERE oid = v_made) THEN
     EXECUTE pg_catalog.format('ALTER TABLE %s OWNER TO %s', v_made, v_owner::regrole);

@@ -22,9 +22,16 @@ export function namesOf({ table }: Scheme): SchemeNames {
   return {
     schema,
     table: name,
-    provision: shorten(`provision_${name}`),
-    survey: shorten(`survey_${name}`),
-    make: shorten(`make_partition_of_${name}`),
-    name: shorten(`name_partition_of_${name}`),
+    ...functionNames(name),
+  };
+}
+
+/** The names of the functions of a scheme, by that of its table. */
+export function functionNames(table: string): Omit<SchemeNames, "schema" | "table"> {
+  return {
+    provision: shorten(`provision_${table}`),
+    survey: shorten(`survey_${table}`),
+    make: shorten(`make_partition_of_${table}`),
+    name: shorten(`name_partition_of_${table}`),
   };
 }

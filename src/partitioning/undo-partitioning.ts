@@ -1,17 +1,15 @@
 import { plan } from "../plan/plan.ts";
 import type { Lock, Plan, RowAccess, Step } from "../plan/step.ts";
 import { targetOf, type TableTarget } from "../plan/target.ts";
-import { literal, qualified } from "../sql/quote.ts";
+import { qualified } from "../sql/quote.ts";
 import { copiedFlatSql, copyFlatSql, flatDifferenceSql } from "./flat/flat-copy.ts";
-import { flatName, flatOf, parkedName, type Flat, type FlatFacts } from "./flat/flat-of.ts";
-import {
-  catchUpFlatSql,
-  lockFlatSql,
-  prepareFlatSql,
-  unwatchSql,
-  watchSql,
-} from "./flat/flat-sql.ts";
-import { flattenSql, ownTriggers, unflattenSql } from "./flat/flat-swap.ts";
+import { flatOf, type Flat, type FlatFacts } from "./flat/flat-of.ts";
+import { flattenSql, unflattenSql } from "./flat/flat-swap.ts";
+import { copyIndexSql, lockTwinsSql, makeBesideSql, makeLogSql } from "./flat/twin-beside.ts";
+import { catchUpSql, unwatchSql, watchSql } from "./flat/twin-log.ts";
+import { ownTriggers } from "./flat/twin-swap.ts";
+import { besideName, parkedName } from "./flat/twins.ts";
+import { isUsedByNobody } from "./flat/used-by-nobody.ts";
 import { keySteps } from "./reshape-keys.ts";
 
 /** Which partitioned table becomes a plain one. */
@@ -63,8 +61,8 @@ export function undoPartitioning(options: UndoPartitioningOptions): Plan {
     kind: "sql",
     id,
     title: "Copy again what changed meanwhile",
-    sql: catchUpFlatSql(flat, table.name, names.plain, true),
-    locks: [lock(table.name, "accessShare"), lock(names.plain, "rowExclusive")],
+    sql: catchUpSql(flat, { from: table.name, to: names.beside, commits: true }),
+    locks: [lock(table.name, "accessShare"), lock(names.beside, "rowExclusive")],
     rows: [{ schema, name: table.name, access: "read" }],
     transaction: "outside",
     probe: notYet,
@@ -85,8 +83,12 @@ export function undoPartitioning(options: UndoPartitioningOptions): Plan {
     {
       kind: "sql",
       id: "prepare",
-      title: `Make ${names.plain} beside ${table.name}, empty and closed`,
-      sql: prepareFlatSql(flat),
+      title: `Make ${names.beside} beside ${table.name}, empty and closed`,
+      sql: [
+        ...makeBesideSql(flat),
+        ...indexes.map(({ name }) => copyIndexSql(flat, name)),
+        ...makeLogSql(flat),
+      ].join(";\n"),
       locks: [
         { ...lock(table.name, "accessShare"), indexes: false },
         ...sequences.flatMap(({ name, ownedBy }) =>
@@ -98,17 +100,17 @@ export function undoPartitioning(options: UndoPartitioningOptions): Plan {
       undo: {
         kind: "statement",
         sql: [
-          `DROP TABLE ${qualified(schema, names.plain)}`,
+          `DROP TABLE ${qualified(schema, names.beside)}`,
           `DROP TABLE ${qualified(schema, names.log)}`,
           ...[names.watch, names.watchBack].map(
             (name) => `DROP FUNCTION ${qualified(schema, name)}()`,
           ),
         ].join(";\n"),
         locks: [
-          lock(names.plain, "accessExclusive"),
+          lock(names.beside, "accessExclusive"),
           lock(names.log, "accessExclusive"),
           ...sequences.flatMap(({ name, ownedBy }) =>
-            ownedBy?.as === "identity" ? [lock(flatName(name), "accessExclusive")] : [],
+            ownedBy?.as === "identity" ? [lock(besideName(flat, name), "accessExclusive")] : [],
           ),
         ],
         // The indexes that are dropped, each a lock.
@@ -122,7 +124,7 @@ export function undoPartitioning(options: UndoPartitioningOptions): Plan {
         id: `watch/${number}`,
         title: `Log what changes in ${some.map(({ name }) => name).join(", ")}`,
         sql: [
-          lockFlatSql(
+          lockTwinsSql(
             schema,
             some.map(({ name }) => name),
             "SHARE ROW EXCLUSIVE",
@@ -134,7 +136,7 @@ export function undoPartitioning(options: UndoPartitioningOptions): Plan {
         undo: {
           kind: "statement",
           sql: [
-            lockFlatSql(
+            lockTwinsSql(
               schema,
               some.map(({ name }) => name),
               "ACCESS EXCLUSIVE",
@@ -151,7 +153,7 @@ export function undoPartitioning(options: UndoPartitioningOptions): Plan {
       id: "copy",
       title: "Copy the rows in small transactions",
       sql: copyFlatSql(flat),
-      locks: [lock(names.plain, "rowExclusive")],
+      locks: [lock(names.beside, "rowExclusive")],
       rows: reads(leaves),
       transaction: "outside",
       probe: { sql: copiedFlatSql(flat) },
@@ -164,7 +166,7 @@ export function undoPartitioning(options: UndoPartitioningOptions): Plan {
       ({ number, leaves: some }): Step => ({
         kind: "check",
         id: `proof/${number}`,
-        title: `${some.map(({ name }) => name).join(", ")} and their part of ${names.plain} hold the same rows, but for those in the log`,
+        title: `${some.map(({ name }) => name).join(", ")} and their part of ${names.beside} hold the same rows, but for those in the log`,
         sql: flatDifferenceSql(flat, some),
         expect: "noRows",
         rows: reads(some),
@@ -175,9 +177,9 @@ export function undoPartitioning(options: UndoPartitioningOptions): Plan {
     {
       kind: "sql",
       id: "swap",
-      title: `Give ${names.plain} the name ${table.name}, with all that goes with it`,
+      title: `Give ${names.beside} the name ${table.name}, with all that goes with it`,
       sql: flattenSql(flat),
-      locks: [...swapLocks(names.plain), ...besideLocks(flat, flatName)],
+      locks: [...swapLocks(names.beside), ...besideLocks(flat, besideName)],
       // It creates none: these are the indexes of the other table, each a lock.
       creates: indexes.length,
       rows: [{ schema, name: table.name, access: "read" }],
@@ -201,7 +203,7 @@ export function undoPartitioning(options: UndoPartitioningOptions): Plan {
       transaction: "commitAfter",
       undo: {
         kind: "statement",
-        sql: catchUpFlatSql(flat, table.name, names.parked, true),
+        sql: catchUpSql(flat, { from: table.name, to: names.parked, commits: true }),
         locks: [lock(table.name, "accessShare"), lock(names.parked, "rowExclusive")],
         rows: [{ schema, name: table.name, access: "read" }, ...writesBack],
         transaction: "outside",
@@ -213,7 +215,10 @@ export function undoPartitioning(options: UndoPartitioningOptions): Plan {
 }
 
 /** Beside tables and indexes: the sequences that change names or owners, what policies look into, and the clones of triggers that are switched. */
-function besideLocks(flat: Flat, otherName: (name: string) => string): readonly Lock[] {
+function besideLocks(
+  flat: Flat,
+  otherName: (twins: Flat, name: string) => string,
+): readonly Lock[] {
   const { schema, consulted, sequences, members } = flat;
   const lock = (name: string, mode: Lock["mode"]): Lock => ({ schema, name, mode });
   const ofRows = ownTriggers(flat).some(({ level }) => level === "row");
@@ -221,7 +226,7 @@ function besideLocks(flat: Flat, otherName: (name: string) => string): readonly 
     ...consulted.map((each): Lock => ({ ...each, mode: "accessShare", indexes: false })),
     ...sequences.flatMap(({ name, ownedBy }) =>
       ownedBy?.as === "identity"
-        ? [lock(name, "accessExclusive"), lock(otherName(name), "accessExclusive")]
+        ? [lock(name, "accessExclusive"), lock(otherName(flat, name), "accessExclusive")]
         : [lock(name, "shareRowExclusive")],
     ),
     ...(ofRows ? members.map((name) => lock(name, "shareRowExclusive")) : []),
@@ -232,43 +237,16 @@ function besideLocks(flat: Flat, otherName: (name: string) => string): readonly 
 function plainKeySteps(flat: Flat): readonly Step[] {
   const { schema, names, indexes } = flat;
   return flat.keys
-    .flatMap((key) => keySteps(schema, { name: names.plain }, key))
+    .flatMap((key) => keySteps(schema, { name: names.beside }, key))
     .map((step) =>
       step.kind === "sql" && step.id.startsWith("validate/")
         ? {
             ...step,
             locks: step.locks.filter(
-              ({ name, mode }) => name !== names.plain || mode !== "accessShare",
+              ({ name, mode }) => name !== names.beside || mode !== "accessShare",
             ),
             creates: indexes.length,
           }
         : step,
     );
-}
-
-/** What the facts do not hold, or what came later: whoever uses the table by its number would go on with the partitioned one. */
-function isUsedByNobody({ schema, table }: Flat): Step {
-  const root = `${literal(qualified(schema, table.name))}::regclass`;
-  return {
-    kind: "check",
-    id: "is-used-by-nobody",
-    title: `Nothing hangs on ${table.name} that could not be carried over`,
-    sql: `SELECT DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, 0) AS "object", 'uses the table: drop it, and create it again afterwards' AS reason
-FROM pg_catalog.pg_depend AS d
-JOIN pg_catalog.pg_class AS r ON r.oid = ${root}
-JOIN pg_catalog.pg_type AS y ON y.oid = r.reltype
-WHERE (d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = r.oid
-    OR d.refclassid = 'pg_catalog.pg_type'::regclass AND d.refobjid IN (y.oid, y.typarray))
-  AND NOT (d.classid = 'pg_catalog.pg_type'::regclass AND d.objid IN (y.oid, y.typarray))
-  AND NOT (d.classid = 'pg_catalog.pg_class'::regclass AND EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = d.objid
-    AND (c.oid = r.oid OR c.relkind IN ('I', 'S', 't') OR c.relispartition)))
-  AND NOT (d.classid = 'pg_catalog.pg_constraint'::regclass AND EXISTS (SELECT FROM pg_catalog.pg_constraint AS k WHERE k.oid = d.objid
-    AND k.conrelid = r.oid AND k.confrelid <> r.oid))
-  AND NOT (d.classid = 'pg_catalog.pg_trigger'::regclass AND EXISTS (SELECT FROM pg_catalog.pg_trigger AS t WHERE t.oid = d.objid AND t.tgrelid = r.oid))
-  AND NOT (d.classid = 'pg_catalog.pg_policy'::regclass AND EXISTS (SELECT FROM pg_catalog.pg_policy AS p WHERE p.oid = d.objid AND p.polrelid = r.oid))
-  AND NOT (d.classid = 'pg_catalog.pg_attrdef'::regclass AND EXISTS (SELECT FROM pg_catalog.pg_attrdef AS a WHERE a.oid = d.objid AND a.adrelid = r.oid))`,
-    expect: "noRows",
-    transaction: "commitAfter",
-    undo: { kind: "nothing" },
-  };
 }

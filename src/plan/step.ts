@@ -161,8 +161,15 @@ export type BackfillStep = StepBase & {
 export type BackfillChange =
   /** What follows SET: `tenant_id = 1`. The row is `target`. */
   | { readonly set: string }
-  /** One INSERT, UPDATE, DELETE or MERGE without RETURNING, that reads the rows, locked and as they are now, from `batch`. */
-  | { readonly sql: string }
+  | {
+      /** One INSERT, UPDATE, DELETE or MERGE without RETURNING, that reads the rows, locked and as they are now, from `batch`. */
+      readonly sql: string;
+      /**
+       * False reads them as the statement's snapshot shows them and locks none, which would write each of them: right only where what a
+       * writer changes afterwards is come to in another way, by a log of keys. @default true
+       */
+      readonly lockRows?: boolean;
+    }
   /** A handler of the host that is given rows and returns rows: for what SQL cannot compute. */
   | { readonly transform: RowTransform };
 

@@ -16,7 +16,7 @@ export function copyFlatSql({ schema, names, key, writable, leaves }: Flat): str
     `pg_catalog.format(${literal(`SELECT ${keys} FROM (SELECT ${keys} FROM ONLY %s AS b ${after} ORDER BY ${keys} LIMIT ${COPY_ROWS}) AS b
       ORDER BY ${plain(key.map(({ name }) => `b.${ident(name)} DESC`).join(", "))} LIMIT 1`)}, v_leaf)`;
   const put = (after: string, upTo: number) =>
-    `pg_catalog.format(${literal(`INSERT INTO ${plain(qualified(schema, names.plain))} (${list}) OVERRIDING SYSTEM VALUE
+    `pg_catalog.format(${literal(`INSERT INTO ${plain(qualified(schema, names.beside))} (${list}) OVERRIDING SYSTEM VALUE
       SELECT ${list} FROM ONLY %s AS b WHERE ${after}(${keys}) <= (${numbered(upTo)}) ON CONFLICT DO NOTHING`)}, v_leaf)`;
   const beyond = `(${keys}) > (${numbered(1)})`;
   const advance = key.map((_, at) => `v_last_${at} := v_next_${at};`).join(" ");
@@ -64,7 +64,7 @@ export function flatDifferenceSql(
   const seen = leaves
     .map(({ name }) => `SELECT ${columns} FROM ONLY ${qualified(schema, name)}`)
     .join(" UNION ALL ");
-  const copied = `SELECT ${columns} FROM ${qualified(schema, names.plain)} WHERE ${leaves.map(({ condition }) => `(${condition})`).join(" OR ")}`;
+  const copied = `SELECT ${columns} FROM ${qualified(schema, names.beside)} WHERE ${leaves.map(({ condition }) => `(${condition})`).join(" OR ")}`;
   return `SELECT seen.rows AS seen, copied.rows AS copied
 FROM ${side(seen)} AS seen, ${side(copied)} AS copied
 WHERE (seen.rows, seen.hash) IS DISTINCT FROM (copied.rows, copied.hash)`;

@@ -1,17 +1,11 @@
-import type { ColumnFact } from "../../catalog/columns.ts";
-import type { GrantFact } from "../../catalog/grants.ts";
-import type { IndexFact } from "../../catalog/indexes.ts";
-import type { PolicyFact } from "../../catalog/policies.ts";
 import type { Facts } from "../../catalog/read-facts.ts";
-import type { SequenceFact } from "../../catalog/sequences.ts";
-import type { TableFact } from "../../catalog/tables.ts";
-import type { TriggerFact } from "../../catalog/triggers.ts";
 import { UnderpinError } from "../../errors.ts";
 import type { RelationName } from "../../plan/step.ts";
 import { qualified } from "../../sql/quote.ts";
 import { shorten } from "../../sql/shorten.ts";
 import { outgoingKeys, type OutgoingKey } from "../reshape-of.ts";
 import { leafCondition } from "./leaf-condition.ts";
+import type { TwinNames, Twins } from "./twins.ts";
 
 /** The facts that undoing a partitioning needs: all but those of the server as a whole. */
 export type FlatFacts = Pick<
@@ -31,56 +25,27 @@ export type FlatFacts = Pick<
 >;
 
 /** A partitioned table that becomes a plain one. */
-export interface Flat {
-  readonly schema: string;
-  readonly table: TableFact;
-  readonly names: FlatNames;
+export interface Flat extends Twins {
   readonly leaves: readonly { readonly name: string; readonly condition: string }[];
   /** All below the root. */
   readonly members: readonly string[];
   /** The tables that policies look into. */
   readonly consulted: readonly RelationName[];
-  readonly columns: readonly ColumnFact[];
-  /** Columns that can be written. */
-  readonly writable: readonly string[];
-  readonly key: readonly { readonly name: string; readonly type: string }[];
-  readonly indexes: readonly IndexFact[];
   readonly keys: readonly OutgoingKey[];
-  readonly triggers: readonly TriggerFact[];
-  readonly policies: readonly PolicyFact[];
-  readonly grants: readonly GrantFact[];
-  readonly sequences: readonly SequenceFact[];
-}
-
-/** What is made beside the table, and what it is called once the plain table has its name. */
-export interface FlatNames {
-  readonly plain: string;
-  readonly parked: string;
-  readonly log: string;
-  readonly watch: string;
-  readonly watchBack: string;
 }
 
 /** The names of what an undone partitioning makes. */
-export function flatNames(table: string): FlatNames {
+export function flatNames(table: string): TwinNames {
   const name = (what: string) => shorten(`${table}_${what}`);
   return {
-    plain: name("flat"),
+    beside: name("flat"),
     parked: name("partitioned"),
     log: name("flat_log"),
     watch: name("flat_watch"),
     watchBack: name("flat_watch_back"),
+    trigger: "zz_underpin_flat",
+    endings: { beside: "flat", parked: "partitioned" },
   };
-}
-
-/** The name of an index or sequence while the other table has its own. */
-export function flatName(name: string): string {
-  return shorten(`${name}_flat`);
-}
-
-/** The name of an index or sequence of the partitioned table once the plain one has its name. */
-export function parkedName(name: string): string {
-  return shorten(`${name}_partitioned`);
 }
 
 /** Reads what is to be carried over; refuses by name what cannot be. */
@@ -115,7 +80,7 @@ export function flatOf(facts: FlatFacts, { schema, name }: RelationName): Flat {
     throw refuse(`has ${foreign.name}, which is a foreign table`, "Detach it first.");
   const names = flatNames(name);
   const taken = facts.tables.find(
-    (each) => each.schema === schema && [names.plain, names.parked, names.log].includes(each.name),
+    (each) => each.schema === schema && [names.beside, names.parked, names.log].includes(each.name),
   );
   if (taken !== undefined)
     throw refuse(`would need the name ${taken.name}, which a table has`, "Rename that table.");

@@ -1,34 +1,27 @@
-import type { TriggerFact } from "../../catalog/triggers.ts";
-import { ident, literal, qualified } from "../../sql/quote.ts";
-import { policySql } from "../policy-sql.ts";
-import { flatName, parkedName, type Flat } from "./flat-of.ts";
-import { catchUpFlatSql, lockFlatSql, unwatchSql, watchFunctionSql, watchSql } from "./flat-sql.ts";
+import { literal, qualified, ident } from "../../sql/quote.ts";
+import type { Flat } from "./flat-of.ts";
+import { lockTwinsSql } from "./twin-beside.ts";
+import { catchUpSql, unwatchSql, watchFunctionSql, watchSql } from "./twin-log.ts";
+import {
+  carrySql,
+  disableTriggersSql,
+  enableTriggersSql,
+  renamesSql,
+  sequenceSql,
+} from "./twin-swap.ts";
 
 /** Gives the plain table the name of the partitioned one, and all that goes with it. */
 export function flattenSql(flat: Flat): string {
   const { schema, table, names } = flat;
-  const path = qualified(schema, table.name);
   return [
-    lockFlatSql(schema, [table.name, names.plain], "ACCESS EXCLUSIVE"),
+    lockTwinsSql(schema, [table.name, names.beside], "ACCESS EXCLUSIVE"),
     lateLeavesSql(flat),
-    catchUpFlatSql(flat, table.name, names.plain, false),
+    catchUpSql(flat, { from: table.name, to: names.beside, commits: false }),
     watchFunctionSql(flat, names.watch, false),
     ...sequenceSql(flat, "forth"),
-    ...ownTriggers(flat).map(({ name }) => `ALTER TABLE ${path} DISABLE TRIGGER ${ident(name)}`),
-    rename(schema, "TABLE", table.name, names.parked),
-    rename(schema, "TABLE", names.plain, table.name),
+    ...disableTriggersSql(flat),
     ...renamesSql(flat, "forth"),
-    ...flat.triggers.flatMap((trigger) => triggerSql(trigger, path)),
-    ...flat.policies.flatMap((policy) => [
-      policySql(policy, path),
-      ...comment(`POLICY ${ident(policy.name)} ON ${path}`, policy.comment),
-    ]),
-    `ALTER TABLE ${path} ${table.rowSecurity ? "ENABLE" : "DISABLE"} ROW LEVEL SECURITY, ${table.forceRowSecurity ? "FORCE" : "NO FORCE"} ROW LEVEL SECURITY`,
-    ...grantsSql(flat),
-    ...comment(`TABLE ${path}`, table.comment),
-    ...flat.indexes.flatMap((index) =>
-      comment(`INDEX ${qualified(schema, index.name)}`, index.comment),
-    ),
+    ...carrySql(flat),
     watchSql(flat, table.name, names.watchBack),
   ].join(";\n");
 }
@@ -36,107 +29,15 @@ export function flattenSql(flat: Flat): string {
 /** Gives the name back to the partitioned table, with the rows that were written meanwhile. */
 export function unflattenSql(flat: Flat): string {
   const { schema, table, names } = flat;
-  const path = qualified(schema, table.name);
   return [
-    lockFlatSql(schema, [table.name, names.parked], "ACCESS EXCLUSIVE"),
-    catchUpFlatSql(flat, table.name, names.parked, false),
+    lockTwinsSql(schema, [table.name, names.parked], "ACCESS EXCLUSIVE"),
+    catchUpSql(flat, { from: table.name, to: names.parked, commits: false }),
     unwatchSql(flat, table.name),
     ...renamesSql(flat, "back"),
-    rename(schema, "TABLE", table.name, names.plain),
-    rename(schema, "TABLE", names.parked, table.name),
-    ...ownTriggers(flat).map(
-      (trigger) => `ALTER TABLE ${path} ${FIRES[trigger.enabled]} TRIGGER ${ident(trigger.name)}`,
-    ),
+    ...enableTriggersSql(flat),
     ...sequenceSql(flat, "back"),
     watchFunctionSql(flat, names.watch, true),
   ].join(";\n");
-}
-
-/** Triggers that would fire again where rows are written back. */
-export function ownTriggers({ triggers }: Flat): readonly TriggerFact[] {
-  return triggers.filter(({ enabled }) => enabled !== "disabled");
-}
-
-const FIRES = {
-  origin: "ENABLE",
-  disabled: "DISABLE",
-  replica: "ENABLE REPLICA",
-  always: "ENABLE ALWAYS",
-} as const;
-
-function triggerSql(trigger: TriggerFact, path: string): readonly string[] {
-  const { name, definition, enabled } = trigger;
-  return [
-    definition,
-    ...(enabled === "origin"
-      ? []
-      : [`ALTER TABLE ${path} ${FIRES[enabled]} TRIGGER ${ident(name)}`]),
-    ...comment(`TRIGGER ${ident(name)} ON ${path}`, trigger.comment),
-  ];
-}
-
-function comment(on: string, text: string | null): readonly string[] {
-  return text === null ? [] : [`COMMENT ON ${on} IS ${literal(text)}`];
-}
-
-function rename(schema: string, kind: string, from: string, to: string): string {
-  return `ALTER ${kind} ${qualified(schema, from)} RENAME TO ${ident(to)}`;
-}
-
-/** Indexes and the sequences of identity columns change names as their tables do. */
-function renamesSql(
-  { schema, indexes, sequences }: Flat,
-  direction: "forth" | "back",
-): readonly string[] {
-  const all = [
-    ...indexes.map(({ name }) => ["INDEX", name] as const),
-    ...sequences.flatMap(({ name, ownedBy }) =>
-      ownedBy?.as === "identity" ? [["SEQUENCE", name] as const] : [],
-    ),
-  ];
-  return all.flatMap(([kind, name]) =>
-    direction === "forth"
-      ? [rename(schema, kind, name, parkedName(name)), rename(schema, kind, flatName(name), name)]
-      : [rename(schema, kind, name, flatName(name)), rename(schema, kind, parkedName(name), name)],
-  );
-}
-
-/** Called while each table has its first name; the numbers go on where they were. */
-function sequenceSql(
-  { schema, table, names, sequences }: Flat,
-  direction: "forth" | "back",
-): readonly string[] {
-  return sequences.flatMap(({ name, ownedBy }) => {
-    if (ownedBy === null) return [];
-    if (ownedBy.as === "serial")
-      return [
-        `ALTER SEQUENCE ${qualified(schema, name)} OWNED BY ${qualified(schema, direction === "forth" ? names.plain : table.name)}.${ident(ownedBy.column)}`,
-      ];
-    const [from, to] = direction === "forth" ? [name, flatName(name)] : [flatName(name), name];
-    return [
-      `SELECT pg_catalog.setval(${literal(qualified(schema, to))}::regclass, s.last_value, s.is_called) FROM ${qualified(schema, from)} AS s`,
-    ];
-  });
-}
-
-function grantsSql({ schema, table, grants }: Flat): readonly string[] {
-  const path = qualified(schema, table.name);
-  const to = (grantee: string) => (grantee === "public" ? "PUBLIC" : ident(grantee));
-  const owner = grants.find(({ on, grantee }) => on === "relation" && grantee === table.owner);
-  return [
-    ...(owner === undefined ? [] : [`REVOKE ALL ON TABLE ${path} FROM ${ident(table.owner)}`]),
-    ...grants.flatMap(({ grantee, privileges, grantable, on, detail }) => {
-      const column = on === "column" && detail !== null ? ` (${ident(detail)})` : "";
-      const list = (names: readonly string[]) => names.map((each) => `${each}${column}`).join(", ");
-      const plain = privileges.filter((each) => !grantable.includes(each));
-      return [
-        ...(plain.length === 0 ? [] : [`GRANT ${list(plain)} ON TABLE ${path} TO ${to(grantee)}`]),
-        ...(grantable.length === 0
-          ? []
-          : [`GRANT ${list(grantable)} ON TABLE ${path} TO ${to(grantee)} WITH GRANT OPTION`]),
-      ];
-    }),
-  ];
 }
 
 /** Leaves that came later have their keys logged now; a leaf that left since would take rows along that are copied by now. */

@@ -53,9 +53,9 @@ export function changeSql(
   WHERE ${rows} RETURNING ${okSql(step)},
     CASE WHEN ${inPage} THEN false ELSE (${step.where}\n) IS TRUE END AS again)`;
   if ("sql" in step)
-    // The rows are locked and read in one: a copy of what the snapshot shows would lose the update that was waited for.
+    // Locked and read in one: a copy of what the snapshot shows would lose the update that was waited for, unless a log has it.
     return `WITH batch AS MATERIALIZED (
-  SELECT target.* FROM ${target} WHERE ${rows} ORDER BY ${own} FOR NO KEY UPDATE
+  SELECT target.* FROM ${target} WHERE ${rows} ORDER BY ${own}${step.lockRows === false ? "" : " FOR NO KEY UPDATE"}
 ), ${changed} AS (${step.sql}
   RETURNING true AS ok, false AS again)`;
   throw new Error("a transform has no statement of its own");

@@ -1,0 +1,50 @@
+import type { Plan } from "../plan/step.ts";
+import type { Scheme } from "../definition/scheme.ts";
+import type { CopyToPartitionedOptions } from "./convert/copy-options.ts";
+import { copyPlan } from "./convert/copy-plan.ts";
+
+/** A plain table, how it is to be partitioned, and by which way. */
+export type ConvertToPartitionedOptions<S extends Scheme = Scheme> = CopyToPartitionedOptions<S>;
+
+/**
+ * Makes a partitioned table of a plain one, while reads and writes go on.
+ *
+ * PostgreSQL cannot turn one into the other. With `copy` the rows go in batches into a partitioned table beside it, which a log of changed
+ * keys keeps alike; one short transaction then gives it the name, with indexes, constraints, foreign keys on either side, policies, grants,
+ * triggers, views, comments and the numbers of its sequences. The plain table is kept as `<table>_unpartitioned` until `dropUnpartitioned`:
+ * an undo gives it the name again, with all rows that were written since.
+ *
+ * @example
+ * import { pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
+ * import { readFacts } from "underpin";
+ * import { convertToPartitioned, list, partitionBy, range } from "underpin/partitioning";
+ * import { createTestDatabase } from "underpin/testing";
+ *
+ * const { db, close } = await createTestDatabase({
+ *   setup: `CREATE TABLE readings (id text PRIMARY KEY, site_id text NOT NULL, at timestamptz NOT NULL);
+ *     INSERT INTO readings VALUES ('r1', 's1', '2026-01-15')`,
+ * });
+ * const readings = pgTable(
+ *   "readings",
+ *   {
+ *     id: text().notNull(),
+ *     siteId: text("site_id").notNull(),
+ *     at: timestamp({ withTimezone: true }).notNull(),
+ *   },
+ *   (t) => [primaryKey({ columns: [t.siteId, t.at, t.id] })],
+ * );
+ * const scheme = partitionBy(
+ *   readings,
+ *   list(readings.siteId),
+ *   range(readings.at, { every: "1 month" }),
+ * );
+ * const facts = await readFacts(db, { schemas: ["public"] });
+ * const plan = convertToPartitioned({ facts, scheme, strategy: "copy" });
+ * plan.name; // "convert-to-partitioned-public-readings"
+ * await close();
+ */
+export function convertToPartitioned<S extends Scheme>(
+  options: ConvertToPartitionedOptions<S>,
+): Plan {
+  return copyPlan(options);
+}
