@@ -109,6 +109,38 @@ export const OPTIONS = {
     value: "MS",
     help: "How long to wait for the server's first answer [default: 10000]",
   },
+  base: {
+    type: "string",
+    value: "FILE",
+    help: "The state before: .sql as pg_dump --schema-only prints it, or a module that exports a definition [default: empty]",
+  },
+  on: {
+    type: "string",
+    value: "URL",
+    help: "A scratch server: a database is made there, used and dropped again",
+  },
+  rows: {
+    type: "string",
+    value: "COUNT",
+    help: "Rows that are made for each table [default: 20]",
+  },
+  archive: {
+    type: "string",
+    value: "FORM",
+    help: "custom, one file, or directory, one file for each table [default: custom]",
+  },
+  "schema-only": { type: "boolean", help: "No rows" },
+  tables: {
+    type: "string",
+    value: "NAMES",
+    help: "These tables alone, as SQL names them: orders,app.lines",
+  },
+  schemas: { type: "string", value: "NAMES", help: "These schemas alone" },
+  jobs: {
+    type: "string",
+    value: "COUNT",
+    help: "How many tables are written or restored side by side [default: 2]",
+  },
   json: { type: "boolean", help: "Print one JSON document, and nothing else, on stdout" },
   help: { type: "boolean", short: "h", help: "Print this" },
   version: { type: "boolean", help: "Print the version" },

@@ -114,3 +114,30 @@ export {
   throttleReason,
   type ThrottleLimits,
 } from "../run/health/throttle.ts";
+
+/** What a change would do, measured where nobody waits. */
+export { rehearse, type RehearseOptions } from "./rehearse.ts";
+export { type RehearsalBase } from "./rehearsal/base.ts";
+export { rehearsalText, type RehearsalTextOptions } from "./rehearsal/rehearsal-text.ts";
+export {
+  type Rehearsal,
+  type RehearsedLock,
+  type RehearsedPlan,
+  type RehearsedStep,
+  type RehearsedWay,
+  type RowsOf,
+  type VisibilityChange,
+} from "./rehearsal/rehearsal.ts";
+
+/** Backups. */
+export { backup } from "./backup.ts";
+export {
+  type BackupArchive,
+  type BackupFile,
+  type BackupManifest,
+  type BackupPart,
+} from "./backup/manifest.ts";
+export { type BackupOptions } from "./backup/options.ts";
+export { backupHandlers, requireBackup, type RequireBackupOptions } from "./require-backup.ts";
+export { restorePoint, type RestorePoint } from "./restore-point.ts";
+export { verifyBackup, type BackupProof, type VerifyBackupOptions } from "./verify-backup.ts";

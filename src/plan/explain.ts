@@ -1,6 +1,6 @@
 import { qualified } from "../sql/quote.ts";
 import { hashPlan } from "./hash.ts";
-import { blocksWrites, PG_LOCK_MODE, type LockMode } from "./lock.ts";
+import { blocksWrites, lockModeText, type LockMode } from "./lock.ts";
 import { segment } from "./segment.ts";
 import { backfillText } from "./backfill-text.ts";
 import type { Lock, Plan, Step, Undo } from "./step.ts";
@@ -125,14 +125,13 @@ function locksText(locks: readonly Lock[]): string {
 
 /** A lock mode as PostgreSQL's manual writes it, with what it means to an application. */
 function modeText(mode: LockMode): string {
-  const name = PG_LOCK_MODE[mode].replace(/Lock$/, "").replaceAll(/(?<=[a-z])(?=[A-Z])/g, " ");
   const effect =
     mode === "accessExclusive"
       ? "reads and writes wait"
       : blocksWrites(mode)
         ? "writes wait"
         : "reads and writes go on";
-  return `${name.toUpperCase()} (${effect})`;
+  return `${lockModeText(mode)} (${effect})`;
 }
 
 function undoText(undo: Undo): string {

@@ -29,6 +29,14 @@ export const PG_LOCK_MODE = {
   accessExclusive: "AccessExclusiveLock",
 } as const satisfies Record<LockMode, string>;
 
+/** A mode as PostgreSQL's manual writes it: `SHARE UPDATE EXCLUSIVE`. */
+export function lockModeText(mode: LockMode): string {
+  return PG_LOCK_MODE[mode]
+    .replace(/Lock$/, "")
+    .replaceAll(/(?<=[a-z])(?=[A-Z])/g, " ")
+    .toUpperCase();
+}
+
 /** How strong a mode is: 0 for `accessShare` up to 7. */
 export function lockRank(mode: LockMode): number {
   return LOCK_MODES.indexOf(mode);

@@ -8,7 +8,7 @@ import type { Plan } from "../plan/step.ts";
 import { DEFAULT_RUN_OPTIONS, type RunOptions } from "../run/options.ts";
 import type { Report } from "../run/report.ts";
 import { undo } from "../run/undo.ts";
-import { applyThroughGates } from "./through-gates.ts";
+import { applyThroughGates } from "../run/measure/through-gates.ts";
 
 /** Where and how a plan is tried. */
 export interface ExpectReversibleOptions extends RunOptions {

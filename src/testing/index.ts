@@ -6,4 +6,4 @@ export {
 } from "./create-test-database.ts";
 export { expectLocks, type ExpectLocksOptions, type MeasuredStep } from "./expect-locks.ts";
 export { expectReversible, type ExpectReversibleOptions } from "./expect-reversible.ts";
-export type { MeasuredLock } from "./measure-locks.ts";
+export type { MeasuredLock } from "../run/measure/measure-locks.ts";

@@ -95,8 +95,13 @@ export function schemasOf(definition: Definition): readonly string[] {
   return [...new Set([...relations, ...definition.access.map(({ schema }) => schema)])];
 }
 
-/** The tables and views of a definition as they are in the database. */
-export function modelOf(definition: Definition, catalog: ProofCatalog): ProofModel {
+/** What is declared of a table. */
+type Declared = Pick<ProvenTable, "policies" | "rules" | "access">;
+
+/** Reads tables of the catalog, which is grouped once; undefined where there is no such table. */
+export function tablesOfCatalog(
+  catalog: ProofCatalog,
+): (schema: string, name: string, declared: Declared) => ProvenTable | undefined {
   const keyOf = (each: { readonly schema: string; readonly table: string }) =>
     qualified(each.schema, each.table);
   const columns = groupBy(catalog.columns, keyOf);
@@ -108,13 +113,10 @@ export function modelOf(definition: Definition, catalog: ProofCatalog): ProofMod
     for (const column of key?.columns ?? []) if (column !== null) found.add(column);
     partitionColumns.set(qualified(root.schema, root.name), found);
   }
-  const tables = Object.values(definition.tables).flatMap((entity): ProvenTable[] => {
-    if (!is(entity, PgTable)) return [];
-    const { schema = "public", name, policies } = getTableConfig(entity);
+  return (schema, name, { policies, rules, access }) => {
     const sql = qualified(schema, name);
-    const rules = tableRules(entity);
     const own = columns.get(sql) ?? [];
-    if (own.length === 0) throw notInstalled(definition, sql);
+    if (own.length === 0) return undefined;
     const unique = uniques.get(sql) ?? [];
     const primary = unique.find((each) => each.primary)?.columns.filter((each) => each !== null);
     const touch = touchOf(
@@ -124,31 +126,44 @@ export function modelOf(definition: Definition, catalog: ProofCatalog): ProofMod
       rules,
       partitionColumns.get(sql),
     );
-    const keyColumns =
-      primary ?? own.map((column) => column.name).filter((column) => column !== touch);
+    const names = own.map(({ name }) => name);
+    const untouched = names.filter((column) => column !== touch);
+    const keyColumns = primary ?? (untouched.length > 0 ? untouched : names);
     const foreignKeys = foreignKeysOf(constraints.get(sql) ?? []);
     const pointing = new Set([...foreignKeys.flatMap((key) => key.columns), ...keyColumns]);
-    return [
-      {
-        sql,
-        schema,
-        name,
-        path: namedPath("table", schema, name),
-        policies,
-        rules,
-        access: definition.access.find((each) => each.schema === rules?.access) ?? null,
-        tenantColumn: rules?.tenantColumn ?? null,
-        columns: own,
-        constraints: constraints.get(sql) ?? [],
-        foreignKeys,
-        userColumns: ownColumns(rules).filter((column) => !pointing.has(column)),
-        uniques: unique,
-        keyColumns,
-        touch,
-        key: `pg_catalog.concat_ws('|', ${keyColumns.map((column) => `coalesce(${ident(column)}::text, '-')`).join(", ")})`,
-        isPartitioned: partitionColumns.has(sql),
-      },
-    ];
+    return {
+      sql,
+      schema,
+      name,
+      path: namedPath("table", schema, name),
+      policies,
+      rules,
+      access,
+      tenantColumn: rules?.tenantColumn ?? null,
+      columns: own,
+      constraints: constraints.get(sql) ?? [],
+      foreignKeys,
+      userColumns: ownColumns(rules).filter((column) => !pointing.has(column)),
+      uniques: unique,
+      keyColumns,
+      touch,
+      key: `pg_catalog.concat_ws('|', ${keyColumns.map((column) => `coalesce(${ident(column)}::text, '-')`).join(", ")})`,
+      isPartitioned: partitionColumns.has(sql),
+    };
+  };
+}
+
+/** The tables and views of a definition as they are in the database. */
+export function modelOf(definition: Definition, catalog: ProofCatalog): ProofModel {
+  const tableOf = tablesOfCatalog(catalog);
+  const tables = Object.values(definition.tables).flatMap((entity): ProvenTable[] => {
+    if (!is(entity, PgTable)) return [];
+    const { schema = "public", name, policies } = getTableConfig(entity);
+    const rules = tableRules(entity);
+    const access = definition.access.find((each) => each.schema === rules?.access) ?? null;
+    const table = tableOf(schema, name, { policies, rules, access });
+    if (table === undefined) throw notInstalled(definition, qualified(schema, name));
+    return [table];
   });
   const views = Object.values(definition.tables).flatMap((entity): ProvenView[] => {
     const kind = is(entity, PgView)

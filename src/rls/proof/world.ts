@@ -1,11 +1,9 @@
 import type { Queryable } from "../../executor/executor.ts";
 import { ident } from "../../sql/quote.ts";
 import { passingCombinations } from "./combinations.ts";
-import { draftRows } from "./draft.ts";
-import { shiftKey, type Draft, type DraftRow, type DraftSources } from "./draft-values.ts";
+import type { Draft } from "./draft-values.ts";
 import { value, type ProofModel, type ProvenTable } from "./model.ts";
-
-import { ask, type Question } from "./runner.ts";
+import { passingDraft } from "./passing-draft.ts";
 import { sample } from "./samples.ts";
 import type { WorldOptions } from "./world-options.ts";
 
@@ -36,6 +34,16 @@ export async function makeWorld(
   model: ProofModel,
   options: WorldOptions,
 ): Promise<World> {
+  return fillWorld(db, model, options, () => db.query(defaultPartitions(model)));
+}
+
+/** The same, with what is done once the rows are drafted and before they are inserted. */
+export async function fillWorld(
+  db: Queryable,
+  model: ProofModel,
+  options: WorldOptions,
+  beforeInsert: () => Promise<unknown> = async () => undefined,
+): Promise<World> {
   const { types } = model;
   const present = await readRows(db, model.tables);
   const combinations = await passingCombinations(
@@ -63,16 +71,28 @@ export async function makeWorld(
     options,
     shifts: new Map(),
   });
-  await db.query(defaultPartitions(model));
+  await beforeInsert();
   const failures = await insertRows(db, model, draft, present);
-  const read = await readRows(db, model.tables);
-  const rows = new Map(
-    model.tables.map((table) => [
+  return {
+    tenants: draft.tenants,
+    rows: await readWorldRows(db, model, draft.tenants),
+    problems: [...new Set(failures)],
+  };
+}
+
+/** The rows of the tables as they are now, with the ranks of their tenants. */
+export async function readWorldRows(
+  db: Queryable,
+  { tables }: ProofModel,
+  tenants: World["tenants"],
+): Promise<World["rows"]> {
+  const read = await readRows(db, tables);
+  return new Map(
+    tables.map((table) => [
       table.sql,
-      (read.get(table.sql) ?? []).map((row) => ({ ...row, tenant: tenantOf(table, row, draft) })),
+      (read.get(table.sql) ?? []).map((row) => ({ ...row, tenant: tenantOf(table, row, tenants) })),
     ]),
   );
-  return { tenants: draft.tenants, rows, problems: [...new Set(failures)] };
 }
 
 /** The columns that {@link WorldOptions.generate} gives. */
@@ -89,70 +109,11 @@ function givenColumns(
   );
 }
 
-/** How often rows that a check refuses are made otherwise. */
-const ROUNDS = 12;
-
-/** Rows that pass the checks with the keys that they got: those that do not are made again, with other choices. */
-async function passingDraft(db: Queryable, sources: DraftSources): Promise<Draft> {
-  const shifts = new Map(sources.shifts);
-  for (let round = 0; ; round += 1) {
-    const draft = draftRows({ ...sources, shifts });
-    const failing = await refusedRows(db, sources.model, draft);
-    if (failing.length === 0 || round === ROUNDS) return draft;
-    for (const { table, row } of failing) {
-      const key = shiftKey(table, row.tenant, row.row);
-      shifts.set(key, (shifts.get(key) ?? 0) + 1);
-    }
-  }
-}
-
-interface Refused {
-  readonly table: ProvenTable;
-  readonly row: DraftRow;
-}
-
-/** Asks the checks themselves. */
-async function refusedRows(
-  db: Queryable,
-  model: ProofModel,
-  draft: Draft,
-): Promise<readonly Refused[]> {
-  const tables = model.tables.filter(
-    ({ sql, constraints }) =>
-      (draft.rows.get(sql) ?? []).length > 0 &&
-      constraints.some(({ kind, expression }) => kind === "check" && expression !== null),
-  );
-  const questions = tables.map((table): Question => {
-    const at = ident("underpin row");
-    const rows = draft.rows.get(table.sql) ?? [];
-    const lists = rows.map(
-      ({ values }, index) =>
-        `(${[index, ...table.columns.map(({ name, type }) => `${value(values[name] ?? null)}::${type}`)].join(", ")})`,
-    );
-    const names = [at, ...table.columns.map(({ name }) => ident(name))].join(", ");
-    const passes = table.constraints.flatMap(({ kind, expression, enforced }) =>
-      kind === "check" && expression !== null && enforced ? [`(${expression}) IS NOT FALSE`] : [],
-    );
-    return {
-      as: 0,
-      kind: "rows",
-      sql: `SELECT pg_catalog.json_agg(${at})::text FROM (VALUES ${lists.join(", ")}) AS t(${names}) WHERE NOT (${passes.join(" AND ") || "true"})`,
-    };
-  });
-  const answers = await ask(db, questions, [{ role: null, settings: [] }]);
-  return tables.flatMap((table, index) => {
-    const answer = answers[index] ?? "";
-    const places = answer.startsWith("ok ")
-      ? (JSON.parse(answer.slice(3) || "[]") as number[])
-      : [];
-    return places.flatMap((place) => {
-      const row = draft.rows.get(table.sql)?.[place];
-      return row === undefined ? [] : [{ table, row }];
-    });
-  });
-}
-
-function tenantOf(table: ProvenTable, { values }: PlainRow, { tenants }: Draft): number | null {
+function tenantOf(
+  table: ProvenTable,
+  { values }: PlainRow,
+  tenants: World["tenants"],
+): number | null {
   return table.tenantColumn === null ? null : tenants.indexOf(values[table.tenantColumn] ?? "");
 }
 

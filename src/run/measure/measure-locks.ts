@@ -3,9 +3,9 @@ import {
   type Executor,
   type Queryable,
   type Session,
-} from "../executor/executor.ts";
-import { LOCK_MODES, PG_LOCK_MODE, type LockMode } from "../plan/lock.ts";
-import { ident } from "../sql/quote.ts";
+} from "../../executor/executor.ts";
+import { LOCK_MODES, PG_LOCK_MODE, type LockMode } from "../../plan/lock.ts";
+import { ident } from "../../sql/quote.ts";
 
 /** A lock that a statement was seen to hold. */
 export interface MeasuredLock {
@@ -25,6 +25,12 @@ export interface LockMeter {
   readonly measured: ReadonlyMap<string, readonly MeasuredLock[]>;
 }
 
+/** What is looked at beside the locks, around each marked statement, and within its transaction where it has one. */
+export interface StatementWatch {
+  before(db: Queryable): Promise<void>;
+  after(db: Queryable, marker: string): Promise<void>;
+}
+
 const MARKED = /^\/\* underpin .*? \*\//;
 
 /**
@@ -33,14 +39,17 @@ const MARKED = /^\/\* underpin .*? \*\//;
  * A statement outside a transaction has let go of its locks when it returns. So another transaction is put in its way, and the
  * locks are read while it waits: possible on a server with several connections, not on PGlite.
  */
-export function meterLocks(inner: Executor, runSchema: string): LockMeter {
+export function meterLocks(inner: Executor, runSchema: string, watch?: StatementWatch): LockMeter {
   const measured = new Map<string, readonly MeasuredLock[]>();
   const noteInside = (tx: Queryable, known: Relations): Queryable => ({
     query: async (text, parameters) => {
-      const rows = await tx.query<never>(text, parameters);
       const marker = MARKED.exec(text)?.[0];
-      if (marker !== undefined)
-        measured.set(marker, await readLocks(tx, "pg_backend_pid()", runSchema, known));
+      if (marker !== undefined) await watch?.before(tx);
+      const rows = await tx.query<never>(text, parameters);
+      if (marker !== undefined) {
+        measured.set(marker, await readLocks(tx, "pg_catalog.pg_backend_pid()", runSchema, known));
+        await watch?.after(tx, marker);
+      }
       return rows;
     },
   });
@@ -55,7 +64,13 @@ export function meterLocks(inner: Executor, runSchema: string): LockMeter {
     query: async (text, parameters) => {
       const marker = MARKED.exec(text)?.[0];
       const pid = session.connectPid;
-      if (marker === undefined || pid === undefined) return session.query<never>(text, parameters);
+      if (marker === undefined) return session.query<never>(text, parameters);
+      await watch?.before(session);
+      if (pid === undefined) {
+        const rows = await session.query<never>(text, parameters);
+        await watch?.after(session, marker);
+        return rows;
+      }
       return inTheWay(inner, async (release) => {
         const known = await readRelations(inner);
         const running = session.query<never>(text, parameters);
@@ -64,7 +79,9 @@ export function meterLocks(inner: Executor, runSchema: string): LockMeter {
         const waits = await untilItWaits(inner, pid, running);
         if (waits) measured.set(marker, await readLocks(inner, String(pid), runSchema, known));
         await release();
-        return running;
+        const rows = await running;
+        await watch?.after(session, marker);
+        return rows;
       });
     },
   });
