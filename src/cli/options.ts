@@ -33,6 +33,48 @@ export const OPTIONS = {
     type: "boolean",
     help: "Change nothing: print the plan and what the journal says would still run",
   },
+  folder: {
+    type: "string",
+    value: "DIRECTORY",
+    help: "The folder of migrations [default: ./drizzle, else ./migrations]",
+  },
+  to: {
+    type: "string",
+    value: "VERSION",
+    help: "The last migration that is applied afterwards, or the beginning of its name",
+  },
+  after: {
+    type: "string",
+    value: "VERSION",
+    help: "With --script: the last migration that the database has",
+  },
+  steps: { type: "string", value: "COUNT", help: "How many migrations [default: 1]" },
+  allow: {
+    type: "string",
+    value: "WHAT",
+    help: "What is meant so though it looks like a mistake: gap, out-of-order, missing",
+  },
+  script: {
+    type: "boolean",
+    help: "Print the SQL of the migrations, the ledger included, for somebody else to run; no database",
+  },
+  tenants: {
+    type: "string",
+    value: "NAMES",
+    help: "Schemas of tenants: the folder is applied to each, which has a ledger of its own",
+  },
+  "create-schemas": { type: "boolean", help: "Make the schema of a tenant that is not there" },
+  only: { type: "boolean", help: "Only this one, and not those before it" },
+  applied: {
+    type: "string",
+    value: "VERSIONS",
+    help: "Migrations that were applied by hand: they are written down",
+  },
+  unapplied: {
+    type: "string",
+    value: "VERSIONS",
+    help: "Migrations that were taken back by hand: they are taken out of the ledger",
+  },
   every: {
     type: "string",
     value: "TIME",

@@ -2,17 +2,31 @@ import type { Verb } from "./call.ts";
 import { applyVerb } from "./verb-apply.ts";
 import { backfillVerb } from "./verb-backfill.ts";
 import { backupVerb } from "./verb-backup.ts";
+import { baselineVerb } from "./verb-baseline.ts";
+import { checkVerb } from "./verb-check.ts";
 import { confirmVerb, pauseVerb, resumeVerb } from "./verb-control.ts";
 import { doctorVerb } from "./verb-doctor.ts";
+import { migrateVerb } from "./verb-migrate.ts";
 import { partitionsVerb } from "./verb-partitions.ts";
 import { planVerb } from "./verb-plan.ts";
 import { rehearseVerb } from "./verb-rehearse.ts";
+import { repairVerb } from "./verb-repair.ts";
+import { rollbackVerb } from "./verb-rollback.ts";
 import { runsVerb } from "./verb-runs.ts";
+import { squashVerb } from "./verb-squash.ts";
+import { statusVerb } from "./verb-status.ts";
 import { undoVerb } from "./verb-undo.ts";
 import { watchVerb } from "./verb-watch.ts";
 
 /** The verbs, in the order of the help. */
 export const VERBS: readonly Verb[] = [
+  checkVerb,
+  migrateVerb,
+  rollbackVerb,
+  statusVerb,
+  baselineVerb,
+  squashVerb,
+  repairVerb,
   planVerb,
   rehearseVerb,
   applyVerb,

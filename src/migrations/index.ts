@@ -141,3 +141,39 @@ export { type BackupOptions } from "./backup/options.ts";
 export { backupHandlers, requireBackup, type RequireBackupOptions } from "./require-backup.ts";
 export { restorePoint, type RestorePoint } from "./restore-point.ts";
 export { verifyBackup, type BackupProof, type VerifyBackupOptions } from "./verify-backup.ts";
+
+/** Folders of migrations, there and back. */
+export { baseline, type BaselineOptions } from "./baseline.ts";
+export {
+  migrateFleet,
+  type FleetEnd,
+  type FleetOptions,
+  type FleetReport,
+  type FleetTarget,
+} from "./fleet.ts";
+export { migrate, type MigrateOptions } from "./migrate.ts";
+export {
+  migrationPlans,
+  migrationScript,
+  type MigrationScriptOptions,
+} from "./migration-script.ts";
+export { repair, type Repaired, type RepairOptions, type RepairReport } from "./repair.ts";
+export { rollback, type RollbackOptions } from "./rollback.ts";
+export { squash, type SquashOptions, type SquashReport } from "./squash.ts";
+export { status, type MigrationStatus, type StatusOptions } from "./status.ts";
+export { readFolder } from "./runner/read-folder.ts";
+export { checksumOf } from "./runner/checksum.ts";
+export { type Allowance } from "./runner/folder-finding.ts";
+export { type DrizzleLedger } from "./runner/import-drizzle.ts";
+export { type LedgerRow, type LedgerWay, type MigrationRun } from "./runner/ledger.ts";
+export {
+  type DownFile,
+  type Layout,
+  type Migration,
+  type MigrationFolder,
+  type SquashedMigration,
+  type TextFile,
+} from "./runner/migration.ts";
+export { type MigrationFailure, type MigrationReport } from "./runner/report.ts";
+export { type RunnerOptions } from "./runner/runner-context.ts";
+export { type Tenant } from "./runner/tenant.ts";
