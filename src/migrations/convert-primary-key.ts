@@ -5,6 +5,7 @@ import { qualified } from "../sql/quote.ts";
 import { contractSteps } from "../recipes/keys/contract.ts";
 import {
   conversionOf,
+  placeOf,
   tablesOf,
   type Conversion,
   type KeyStrategy,
@@ -108,25 +109,18 @@ export function convertPrimaryKey(options: ConvertPrimaryKeyOptions): Plan {
   const surrogates = options.surrogates ?? {};
   const classes = keyClasses(facts, refuseKeyless(facts, wanted, surrogates));
   const phases = phasesOf(classes, options.phases, tableOf);
-  const conversion = conversionOf(facts, phases, { schema, strategy, namespace, names, leave });
-  refuseUnconverted(conversion);
+  const keyed = conversionOf(facts, phases, { schema, strategy, namespace, names, leave });
+  refuseUnconverted(keyed);
+  const conversion: Conversion = {
+    ...keyed,
+    surrogates: surrogatesOf(keyed, twinIndexes(keyed), surrogates),
+  };
   const tables = distinct(conversion.twins.map(({ table }) => table));
-  const own = surrogatesOf(conversion, twinIndexes(conversion), surrogates);
   const of = options.tables === "all" ? ["all"] : wanted.map(({ name }) => name);
   return plan(`convert-primary-key-${schema}-${of.join("-")}-to-uuid`, [
     canBeConverted(conversion, tables),
     ...mappingSteps(conversion, namespace, options.resolvers ?? []),
-    ...phases.flatMap(({ name }, phase) =>
-      under(
-        name,
-        phaseSteps(
-          options,
-          conversion,
-          phase,
-          own.filter((each) => each.phase === phase),
-        ),
-      ),
-    ),
+    ...phases.flatMap(({ name }, phase) => under(name, phaseSteps(options, conversion, phase))),
     ...under("contract", contractSteps(conversion, paceOf(options))),
   ]);
 }
@@ -135,14 +129,13 @@ function phaseSteps(
   options: ConvertPrimaryKeyOptions,
   conversion: Conversion,
   phase: number,
-  surrogates: ReturnType<typeof surrogatesOf>,
 ): readonly Step[] {
   const tables = tablesOf(conversion, phase);
   const name = conversion.phases[phase] ?? "";
   const pace = paceOf(options);
   const each = (steps: (table: RelationName) => readonly Step[]) =>
-    tables.flatMap((table) => under(`${table.schema}.${table.name}`, steps(table)));
-  const cutover = cutoverSteps(conversion, phase, surrogates);
+    tables.flatMap((table) => under(placeOf(conversion, table), steps(table)));
+  const cutover = cutoverSteps(conversion, phase);
   return [
     ...(options.checks ?? [])
       .filter((check) => (check.phase ?? conversion.phases[0]) === name)
@@ -159,12 +152,14 @@ function phaseSteps(
       ),
     ...each((table) => beginSteps(conversion, table, phase)),
     ...each((table) => fillSteps(conversion, table, phase, pace)),
-    ...surrogates.flatMap((surrogate) =>
-      under(
-        `${surrogate.table.schema}.${surrogate.table.name}/own`,
-        surrogateSteps(conversion, surrogate, pace),
+    ...conversion.surrogates
+      .filter((each) => each.phase === phase)
+      .flatMap((surrogate) =>
+        under(
+          `${placeOf(conversion, surrogate.table)}/own`,
+          surrogateSteps(conversion, surrogate, pace),
+        ),
       ),
-    ),
     ...twinIndexSteps(conversion, phase),
     ...twinCheckSteps(conversion, phase),
     ...twinForeignKeySteps(conversion, phase),

@@ -3,7 +3,7 @@ import { ident, literal, qualified } from "../../sql/quote.ts";
 import { backfillSteps } from "../backfill.ts";
 import { isSame } from "../own-column.ts";
 import type { BackfillPace } from "../shadow-column.ts";
-import { MAPPING, namesOf, twinsOf, type Conversion } from "./conversion.ts";
+import { placeOf, MAPPING, namesOf, twinsOf, type Conversion } from "./conversion.ts";
 import { dropKeyTriggerSql, keyTriggerOf } from "./key-trigger.ts";
 import { newKeySql } from "./new-keys.ts";
 import { twinChecks } from "./twin-checks.ts";
@@ -44,7 +44,7 @@ ON CONFLICT DO NOTHING`,
             ...pace,
           },
           table,
-        ).map((step) => ({ ...step, id: `${table.schema}.${table.name}/map/${step.id}` })),
+        ).map((step) => ({ ...step, id: `${placeOf(conversion, table)}/map/${step.id}` })),
       ),
     ...oldKeysGo(conversion, reason),
     ...tables.flatMap((table) => stopSteps(conversion, table, reason)),
@@ -101,7 +101,7 @@ function oldKeysGo(conversion: Conversion, reason: string): readonly Step[] {
       const both = distinct([from, to]);
       return {
         kind: "sql",
-        id: `${from.schema}.${from.name}/forget:${key.name}`,
+        id: `${placeOf(conversion, from)}/forget:${key.name}`,
         title: `Drop ${key.name} of ${from.name}, which is over integers`,
         sql: `${lockTablesSql(both)};\nALTER TABLE ${qualified(from.schema, from.name)} DROP CONSTRAINT ${ident(key.name)}`,
         locks: both.map((each): Lock => ({ ...each, mode: "accessExclusive" })),
@@ -133,7 +133,7 @@ function stopSteps(conversion: Conversion, table: RelationName, reason: string):
     ].join(";\n");
   return (["<18", ">=18"] as const).map((server) => ({
     kind: "sql",
-    id: `${table.schema}.${table.name}/stop${server}`,
+    id: `${placeOf(conversion, table)}/stop${server}`,
     title: `${table.name} lives by its UUIDs alone`,
     when: { server },
     sql: sql(server),
@@ -162,7 +162,7 @@ function dropStep(
   );
   return {
     kind: "sql",
-    id: `${table.schema}.${table.name}/drop`,
+    id: `${placeOf(conversion, table)}/drop`,
     title: `Drop ${names.join(", ")} of ${table.name}`,
     sql: `ALTER TABLE ${qualified(table.schema, table.name)} ${names.map((name) => `DROP COLUMN ${ident(name)}`).join(", ")}`,
     locks: [

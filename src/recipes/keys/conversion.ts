@@ -33,6 +33,14 @@ export interface Twin {
   readonly phase: number;
 }
 
+/** A table whose key of several columns gives place to one of its own. */
+export interface Surrogate {
+  readonly table: RelationName;
+  readonly column: string;
+  readonly index: string;
+  readonly phase: number;
+}
+
 /** All that is converted by one plan, and how. */
 export interface Conversion {
   readonly facts: KeyFacts;
@@ -42,6 +50,7 @@ export interface Conversion {
   readonly phases: readonly string[];
   readonly keys: readonly ConvertedKey[];
   readonly twins: readonly Twin[];
+  readonly surrogates: readonly Surrogate[];
   /** Indexes and constraints that are not carried over, and functions that may name legacy columns. */
   readonly leave: readonly string[];
 }
@@ -84,6 +93,7 @@ export function conversionOf(
     phases: phases.map(({ name }) => name),
     keys: keyed.map(({ key }) => key),
     twins,
+    surrogates: [],
     leave,
   };
 }
@@ -187,6 +197,11 @@ export function uuidSql(
   return strategy === "random"
     ? `${qualified(schema, "underpin_make_key")}(${literal(mapped)}, ${id})`
     : `${qualified(schema, "underpin_key_of")}(${literal(mapped)}, ${literal(namespace)}, ${id})`;
+}
+
+/** A table or index in the id of a step: its name, with the schema where that is another than the mapping's. */
+export function placeOf({ schema }: Pick<Conversion, "schema">, of: RelationName): string {
+  return of.schema === schema ? of.name : `${of.schema}.${of.name}`;
 }
 
 /** A list of columns. */

@@ -1,8 +1,7 @@
 import type { Lock, RelationName, Step } from "../../plan/step.ts";
 import { ident, literal, qualified } from "../../sql/quote.ts";
 import { isSame } from "../own-column.ts";
-import type { Conversion } from "./conversion.ts";
-import type { Surrogate } from "./surrogates.ts";
+import { placeOf, type Conversion, type Surrogate } from "./conversion.ts";
 import {
   addAgainSql,
   lockTablesSql,
@@ -18,21 +17,19 @@ import { spareName, twinIndexes, type TwinIndex } from "./twin-indexes.ts";
  * The foreign keys of the integers that rely on the primary key's index go with it: those of the UUIDs hold the same rows, since the trigger
  * keeps both alike. On the way back they come again NOT VALID beside them, and are proved once the old key is there.
  */
-export function cutoverSteps(
-  conversion: Conversion,
-  phase: number,
-  surrogates: readonly Surrogate[],
-): readonly Step[] {
+export function cutoverSteps(conversion: Conversion, phase: number): readonly Step[] {
   const keys = twinForeignKeys(conversion);
   const swaps = twinIndexes(conversion)
     .filter(({ index, phase: of }) => index.primary && of === phase)
     .map((twin) => ({ twin, ...referring(keys, twin) }));
   return [
     ...swaps.flatMap(({ relying }) =>
-      relying.filter(({ key }) => key.validated).map(provedOnTheWayBack),
+      relying
+        .filter(({ key }) => key.validated)
+        .map((each) => provedOnTheWayBack(conversion, each)),
     ),
     ...swaps.map(({ twin, relying, pointing }) => {
-      const surrogate = surrogates.find((each) => isSame(each.table, twin.table));
+      const surrogate = conversion.surrogates.find((each) => isSame(each.table, twin.table));
       return swapStep(
         conversion,
         twin,
@@ -61,7 +58,7 @@ function referring(keys: readonly TwinForeignKey[], { index, table }: TwinIndex)
 }
 
 function swapStep(
-  { facts }: Conversion,
+  conversion: Conversion,
   { index, table, name }: TwinIndex,
   relying: readonly TwinForeignKey[],
   pointing: readonly TwinForeignKey[],
@@ -73,7 +70,7 @@ function swapStep(
   const next = surrogate?.index ?? name;
   const drop = (twin: TwinForeignKey, constraint: string) =>
     `ALTER TABLE ${qualified(twin.from.schema, twin.from.name)} DROP CONSTRAINT IF EXISTS ${ident(constraint)}`;
-  const fact = facts.constraints.find(
+  const fact = conversion.facts.constraints.find(
     (each) => each.schema === table.schema && each.table === table.name && each.name === key,
   );
   const keyTo = (made: string) => [
@@ -99,7 +96,7 @@ function swapStep(
   });
   return {
     kind: "sql",
-    id: `cutover:${table.name}`,
+    id: `cutover:${placeOf(conversion, table)}`,
     title: `The primary key of ${table.name} is over UUIDs from now on; its integers go on being assigned`,
     sql: [
       lockTablesSql([table, ...relying.map(({ from }) => from)]),

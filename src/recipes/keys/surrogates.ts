@@ -1,4 +1,4 @@
-import type { Lock, RelationName, Step } from "../../plan/step.ts";
+import type { Lock, Step } from "../../plan/step.ts";
 import { ident, qualified } from "../../sql/quote.ts";
 import { shorten } from "../../sql/shorten.ts";
 import { backfillSteps } from "../backfill.ts";
@@ -6,24 +6,17 @@ import { createIndex } from "../create-index.ts";
 import { refuse } from "../own-column.ts";
 import { setNotNull } from "../set-not-null.ts";
 import { addColumnsStep, type BackfillPace } from "../shadow-column.ts";
-import type { Conversion } from "./conversion.ts";
+import type { Conversion, Surrogate } from "./conversion.ts";
 import { primaryKeyOf } from "./graph.ts";
 import { newKeySql } from "./new-keys.ts";
 import { carriedName, type TwinIndex } from "./twin-indexes.ts";
-
-/** A table whose key of several columns gives place to one of its own. */
-export interface Surrogate {
-  readonly table: RelationName;
-  readonly column: string;
-  readonly index: string;
-}
 
 /** The tables that get a key of their own, from `{ cycle_reports: "id" }`. */
 export function surrogatesOf(
   conversion: Conversion,
   indexes: readonly TwinIndex[],
   wanted: Readonly<Record<string, string>>,
-): readonly (Surrogate & { readonly phase: number })[] {
+): readonly Surrogate[] {
   const { facts } = conversion;
   return Object.entries(wanted).map(([name, column]) => {
     const twin = indexes.find(({ index, table }) => index.primary && table.name === name);

@@ -4,7 +4,7 @@ import { columnsIn } from "../../sql/column-references.ts";
 import { ident, qualified } from "../../sql/quote.ts";
 import { refuse } from "../own-column.ts";
 import { carriedText } from "./carried-text.ts";
-import { namesOf, phaseOfColumns, twinsOf, type Conversion } from "./conversion.ts";
+import { placeOf, namesOf, phaseOfColumns, twinsOf, type Conversion } from "./conversion.ts";
 import { carriedName } from "./twin-indexes.ts";
 
 /** A CHECK over converted columns, and its like over UUIDs. */
@@ -52,7 +52,7 @@ export function twinCheckSteps(conversion: Conversion, phase: number): readonly 
       const change = { locks: lock("accessExclusive"), transaction: "inside" } as const;
       const add: Step = {
         kind: "sql",
-        id: `check:${table.name}.${check.name}`,
+        id: `check:${placeOf(conversion, table)}.${check.name}`,
         title: `New rows of ${table.name} must keep ${name}`,
         sql: `${alter} ADD CONSTRAINT ${ident(name)} ${definition} NOT VALID`,
         ...change,
@@ -64,7 +64,7 @@ export function twinCheckSteps(conversion: Conversion, phase: number): readonly 
         add,
         {
           kind: "sql",
-          id: `validate:${table.name}.${check.name}`,
+          id: `validate:${placeOf(conversion, table)}.${check.name}`,
           title: `Scan the old rows of ${table.name} for ${name} while reads and writes go on`,
           sql: `${alter} VALIDATE CONSTRAINT ${ident(name)}`,
           locks: lock("shareUpdateExclusive"),

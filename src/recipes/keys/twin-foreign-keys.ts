@@ -2,9 +2,9 @@ import type { ReferentialAction } from "../../catalog/constraints.ts";
 import type { Lock, RelationName, RowAccess, Step } from "../../plan/step.ts";
 import { ident, literal, qualified } from "../../sql/quote.ts";
 import { isPartitioned, isSame, refuse } from "../own-column.ts";
-import { listOf, namesOf, phaseOfColumns, type Conversion } from "./conversion.ts";
+import { placeOf, listOf, namesOf, phaseOfColumns, type Conversion } from "./conversion.ts";
 import { foreignKeysOf, type ForeignKey } from "./graph.ts";
-import { carriedName } from "./twin-indexes.ts";
+import { carriedName, twinIndexes } from "./twin-indexes.ts";
 
 /** A foreign key over converted columns, and its like over UUIDs. */
 export interface TwinForeignKey {
@@ -104,7 +104,7 @@ export function twinForeignKeySteps(conversion: Conversion, phase: number): read
       const both = (mode: Lock["mode"]) => lockBoth(twin, mode);
       const add: Step = {
         kind: "sql",
-        id: `refer:${from.name}.${key.name}`,
+        id: `refer:${placeOf(conversion, from)}.${key.name}`,
         title: `New rows of ${from.name} must keep ${name}`,
         sql: [
           `${alter} ADD CONSTRAINT ${ident(name)} ${definition} NOT VALID`,
@@ -120,26 +120,34 @@ export function twinForeignKeySteps(conversion: Conversion, phase: number): read
           transaction: "inside",
         },
       };
-      return key.validated
-        ? [add, { ...validateStep(twin, name), id: `validate:${from.name}.${key.name}` }]
-        : [add];
+      return key.validated ? [add, validateStep(conversion, twin)] : [add];
     });
 }
 
-function validateStep(twin: TwinForeignKey, name: string): Step {
-  const { from } = twin;
+function validateStep(conversion: Conversion, twin: TwinForeignKey): Step {
+  const { key, from, name } = twin;
   return {
     kind: "sql",
-    id: `validate:${name}`,
+    id: `validate:${placeOf(conversion, from)}.${key.name}`,
     title: `Scan the old rows of ${from.name} for ${name} while reads and writes go on`,
-    ...validation(twin, name),
+    ...validation(conversion, twin, name, true),
     transaction: "commitAfter",
     undo: { kind: "nothing" },
   };
 }
 
 /** VALIDATE, with what it locks and reads. */
-function validation({ from, to }: TwinForeignKey, name: string) {
+function validation(
+  conversion: Conversion,
+  { from, to }: TwinForeignKey,
+  name: string,
+  primary: boolean,
+) {
+  const own = conversion.surrogates.map(({ table, index }) => ({ table, name: index }));
+  const keyIndexes = twinIndexes(conversion).filter(
+    ({ index, table }) =>
+      index.primary === primary || own.some((surrogate) => isSame(surrogate.table, table)),
+  );
   const reads: readonly RowAccess[] = [
     { ...from, access: "read" },
     { ...to, access: "read" },
@@ -148,6 +156,16 @@ function validation({ from, to }: TwinForeignKey, name: string) {
     { ...from, mode: "shareUpdateExclusive" },
     { ...from, mode: "accessShare" },
     { ...to, mode: "rowShare" },
+    // The query that looks for rows without a target locks these too, which have another name at the end of the plan, or none.
+    ...[...keyIndexes, ...(primary ? own : [])]
+      .filter(({ table }) => isSame(table, from) || isSame(table, to))
+      .map(
+        ({ table, name: index }): Lock => ({
+          schema: table.schema,
+          name: index,
+          mode: "accessShare",
+        }),
+      ),
   ];
   return {
     sql: `ALTER TABLE ${qualified(from.schema, from.name)} VALIDATE CONSTRAINT ${ident(name)}`,
@@ -157,11 +175,11 @@ function validation({ from, to }: TwinForeignKey, name: string) {
 }
 
 /** Does nothing on the way there. On the way back the integers' foreign key has come again NOT VALID, and is proved. */
-export function provedOnTheWayBack(twin: TwinForeignKey): Step {
+export function provedOnTheWayBack(conversion: Conversion, twin: TwinForeignKey): Step {
   const { key, from } = twin;
   return {
     kind: "check",
-    id: `proved:${from.name}.${key.name}`,
+    id: `proved:${placeOf(conversion, from)}.${key.name}`,
     title: `${key.name} of ${from.name} holds`,
     sql: `SELECT k.conname, 'is not there, or not valid' AS reason FROM (VALUES (${literal(key.name)})) AS w (name)
 LEFT JOIN pg_catalog.pg_constraint k ON k.conname = w.name AND k.contype = 'f'
@@ -169,7 +187,11 @@ LEFT JOIN pg_catalog.pg_constraint k ON k.conname = w.name AND k.contype = 'f'
 WHERE k.convalidated IS NOT TRUE`,
     expect: "noRows",
     transaction: "commitAfter",
-    undo: { kind: "statement", ...validation(twin, key.name), transaction: "inside" },
+    undo: {
+      kind: "statement",
+      ...validation(conversion, twin, key.name, false),
+      transaction: "inside",
+    },
   };
 }
 

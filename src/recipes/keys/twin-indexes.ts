@@ -10,7 +10,7 @@ import { partitionedIndex } from "../partitioned-index.ts";
 import { treeBelow } from "../partitions-of.ts";
 import { copyIndexSql } from "../shadow-column.ts";
 import { carriedText } from "./carried-text.ts";
-import { namesOf, phaseOfColumns, twinsOf, type Conversion } from "./conversion.ts";
+import { placeOf, namesOf, phaseOfColumns, twinsOf, type Conversion } from "./conversion.ts";
 
 /** An index over converted columns, and its like over UUIDs. */
 export interface TwinIndex {
@@ -101,27 +101,32 @@ export function twinIndexSteps(conversion: Conversion, phase: number): readonly 
     .filter((each) => each.phase === phase)
     .flatMap((twin): readonly Step[] => {
       const { index, table, name } = twin;
-      const comment = commentStep(twin);
+      const comment = commentStep(conversion, twin);
       if (isPartitioned(conversion.facts, table))
         return [...onPartitions(conversion, twin), ...comment];
       const names = namesOf(conversion, table);
-      const built = build(copyIndexSql(index, table, name, names), table, name);
-      if (!index.primary) return [built, ...comment, ...constraintSteps(twin)];
+      const built = build(conversion, copyIndexSql(index, table, name, names), table, name);
+      if (!index.primary) return [built, ...comment, ...constraintSteps(conversion, twin)];
       const spare = spareName(index.name);
-      return [built, build(copyIndexSql(index, table, spare, new Map()), table, spare)];
+      return [built, build(conversion, copyIndexSql(index, table, spare, new Map()), table, spare)];
     });
 }
 
-function build(create: string, table: RelationName, name: string): SqlStep {
-  return buildStepOf(create, table, name, `build:${name}`);
+function build(conversion: Conversion, create: string, table: RelationName, name: string): SqlStep {
+  return buildStepOf(
+    create,
+    table,
+    name,
+    `build:${placeOf(conversion, { schema: table.schema, name })}`,
+  );
 }
 
-function commentStep({ index, table, name }: TwinIndex): readonly Step[] {
+function commentStep(conversion: Conversion, { index, table, name }: TwinIndex): readonly Step[] {
   if (index.comment === null) return [];
   return [
     {
       kind: "sql",
-      id: `comment:${name}`,
+      id: `comment:${placeOf(conversion, { schema: table.schema, name })}`,
       title: `Say of ${name} what is said of ${index.name}`,
       sql: `COMMENT ON INDEX ${qualified(table.schema, name)} IS ${literal(index.comment)}`,
       locks: [{ schema: table.schema, name, mode: "shareUpdateExclusive" }],
@@ -155,18 +160,24 @@ function onPartitions(conversion: Conversion, { index, table, name }: TwinIndex)
     },
     { facts, target: table, name, tree },
   );
-  return steps.map((step) => ({ ...step, id: `${name}/${step.id}` }));
+  return steps.map((step) => ({
+    ...step,
+    id: `build:${placeOf(conversion, { schema: table.schema, name })}/${step.id}`,
+  }));
 }
 
 /** A unique constraint takes the index that is there. */
-function constraintSteps({ index, table, name }: TwinIndex): readonly Step[] {
+function constraintSteps(
+  conversion: Conversion,
+  { index, table, name }: TwinIndex,
+): readonly Step[] {
   if (index.constraint === null) return [];
   const alter = `ALTER TABLE ${qualified(table.schema, table.name)}`;
   const lock: Lock = { ...table, mode: "accessExclusive" };
   return [
     {
       kind: "sql",
-      id: `constrain:${name}`,
+      id: `constrain:${placeOf(conversion, { schema: table.schema, name })}`,
       title: `Make a unique constraint of ${name}`,
       sql: `${alter} ADD CONSTRAINT ${ident(name)} UNIQUE USING INDEX ${ident(name)}`,
       locks: [lock, { schema: table.schema, name, mode: "accessShare" }],

@@ -11,7 +11,7 @@ import { UnderpinError } from "../../errors.ts";
  * @example
  * import { uuidOf } from "underpin/migrations";
  *
- * uuidOf("public.users", 5); // "00000000-0000-8000-8583-e4f84ae3d75e"
+ * uuidOf("public.users", 5); // "00000000-0000-8000-85a5-c270b7f69bf6"
  */
 export function uuidOf(namespace: string, id: number | bigint): string {
   const value = BigInt(id);
