@@ -3,12 +3,24 @@ import { ident, qualified } from "../sql/quote.ts";
 import type { OutgoingKey } from "./reshape-of.ts";
 import type { Leaf } from "./reshape-sql.ts";
 
+/**
+ * Foreign keys in the order in which they can be proved: all of them NOT VALID, so that nothing more is deleted that is referred to; then the
+ * log, since a row that was deleted with what it referred to may still be in the copy (23503); then the proofs.
+ */
+export function provedKeys(
+  keys: readonly (readonly [add: Step, validate: Step])[],
+  catchUp: Step,
+): readonly Step[] {
+  if (keys.length === 0) return [];
+  return [...keys.map(([add]) => add), catchUp, ...keys.map(([, validate]) => validate)];
+}
+
 /** A foreign key for a table that is being filled: NOT VALID first, then proved while reads and writes go on. */
 export function keySteps(
   schema: string,
   leaf: Pick<Leaf, "name">,
   key: OutgoingKey,
-): readonly Step[] {
+): readonly [add: Step, validate: Step] {
   const table = qualified(schema, leaf.name);
   const own = (mode: Lock["mode"]): Lock => ({ schema, name: leaf.name, mode });
   return [

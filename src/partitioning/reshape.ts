@@ -2,7 +2,7 @@ import { plan } from "../plan/plan.ts";
 import type { Lock, Plan, RowAccess, Step } from "../plan/step.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
 import { copiedSql, copySql, differenceSql } from "./reshape-copy.ts";
-import { keySteps } from "./reshape-keys.ts";
+import { keySteps, provedKeys } from "./reshape-keys.ts";
 import { reshapeOf, surroundingsOf, type Replacement } from "./reshape-of.ts";
 import {
   catchUpSql,
@@ -39,6 +39,15 @@ export function replaceLeaves(name: string, replacement: Replacement): Plan {
   });
   const nothing = { kind: "nothing" } as const;
   const notYet = { sql: "SELECT 'absent' AS state" };
+  const catchUp = (id: string): Step => ({
+    kind: "sql",
+    id,
+    title: "Copy again what changed meanwhile",
+    sql: catchUpSql(reshape, reshape.old, true),
+    ...outside(reshape.old),
+    probe: notYet,
+    undo: nothing,
+  });
   const newIndexes = reshape.new.length * indexes;
   const swapped = (from: readonly Leaf[], to: readonly Leaf[]) => ({
     sql: swapSql(reshape, above, from, to),
@@ -92,26 +101,13 @@ export function replaceLeaves(name: string, replacement: Replacement): Plan {
       probe: { sql: copiedSql(reshape) },
       undo: nothing,
     },
-    {
-      kind: "sql",
-      id: "catch-up",
-      title: "Copy again what changed meanwhile",
-      sql: catchUpSql(reshape, reshape.old, true),
-      ...outside(reshape.old),
-      probe: notYet,
-      undo: nothing,
-    },
-    ...reshape.new.flatMap((leaf) => keys.flatMap((key) => keySteps(schema, leaf, key))),
+    catchUp("catch-up"),
+    ...provedKeys(
+      reshape.new.flatMap((leaf) => keys.map((key) => keySteps(schema, leaf, key))),
+      catchUp("catch-up-keys"),
+    ),
     ...reshape.old.flatMap((leaf) => checkSteps(reshape, leaf, onAbove)),
-    {
-      kind: "sql",
-      id: "catch-up-again",
-      title: "Copy again what changed meanwhile",
-      sql: catchUpSql(reshape, reshape.old, true),
-      ...outside(reshape.old),
-      probe: notYet,
-      undo: nothing,
-    },
+    catchUp("catch-up-again"),
     {
       kind: "check",
       id: "proof",

@@ -10,7 +10,7 @@ import { catchUpSql, unwatchSql, watchSql } from "./flat/twin-log.ts";
 import { ownTriggers } from "./flat/twin-swap.ts";
 import { besideName, parkedName } from "./flat/twins.ts";
 import { isUsedByNobody } from "./flat/used-by-nobody.ts";
-import { keySteps } from "./reshape-keys.ts";
+import { keySteps, provedKeys } from "./reshape-keys.ts";
 
 /** Which partitioned table becomes a plain one. */
 export interface UndoPartitioningOptions extends TableTarget {
@@ -160,7 +160,7 @@ export function undoPartitioning(options: UndoPartitioningOptions): Plan {
       undo: nothing,
     },
     toPlain("catch-up"),
-    ...plainKeySteps(flat),
+    ...plainKeySteps(flat, toPlain("catch-up-keys")),
     toPlain("catch-up-again"),
     ...parts.map(
       ({ number, leaves: some }): Step => ({
@@ -234,19 +234,23 @@ function besideLocks(
 }
 
 /** The plain table has another name by the time that anybody counts its indexes: they are counted here. */
-function plainKeySteps(flat: Flat): readonly Step[] {
+function plainKeySteps(flat: Flat, catchUp: Step): readonly Step[] {
   const { schema, names, indexes } = flat;
-  return flat.keys
-    .flatMap((key) => keySteps(schema, { name: names.beside }, key))
-    .map((step) =>
-      step.kind === "sql" && step.id.startsWith("validate/")
-        ? {
-            ...step,
-            locks: step.locks.filter(
-              ({ name, mode }) => name !== names.beside || mode !== "accessShare",
-            ),
-            creates: indexes.length,
-          }
-        : step,
-    );
+  const counted = (step: Step): Step =>
+    step.kind === "sql"
+      ? {
+          ...step,
+          locks: step.locks.filter(
+            ({ name, mode }) => name !== names.beside || mode !== "accessShare",
+          ),
+          creates: indexes.length,
+        }
+      : step;
+  return provedKeys(
+    flat.keys.map((key) => {
+      const [add, validate] = keySteps(schema, { name: names.beside }, key);
+      return [add, counted(validate)] as const;
+    }),
+    catchUp,
+  );
 }

@@ -9,6 +9,7 @@ import type { Plan } from "../../src/plan/step.ts";
 import { apply } from "../../src/run/apply.ts";
 import { undo } from "../../src/run/undo.ts";
 import { measureRun } from "../../src/testing/expect-locks.ts";
+import { casesOn } from "../support/matrix.ts";
 import { onEngines } from "../support/server.ts";
 import { BESIDE, NAMES, plainSetup, ROWS, scheme, TABLE } from "./convert-fixture.ts";
 import { schema } from "./scheme-fixture.ts";
@@ -155,7 +156,8 @@ onEngines("A plain table that becomes a partitioned one", (engine) => {
     const plan = await convert();
     const before = canonical(await facts());
     let next = 100;
-    for (let steps = 1; steps < plan.steps.length; steps++) {
+    const moments = plan.steps.map((_, at) => at).slice(1);
+    for (const steps of casesOn(engine, moments)) {
       const stop = new AbortController();
       let done = 0;
       const onEvent = ({ type }: { readonly type: string }) => {

@@ -74,6 +74,20 @@ onEngines("Partitions under traffic", (engine) => {
     ]).toEqual(["1", "2", "3"]);
   });
 
+  it("are split, although rows go meanwhile with what they refer to", async () => {
+    const plan = await split();
+    const stop = new AbortController();
+    await apply(engine.db(), plan, {
+      signal: stop.signal,
+      onEvent: (event) => {
+        if (event.type === "stepApplied" && event.step === "catch-up") stop.abort();
+      },
+    });
+    await db().query(`DELETE FROM ${schema}.readings; DELETE FROM ${schema}.programs`);
+    await applied(plan);
+    expect(await rows()).toBe("");
+  });
+
   it("are merged", async () => {
     await applied(await merge());
     expect(await rows()).toBe("1,2,3,4");

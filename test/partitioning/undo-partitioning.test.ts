@@ -168,6 +168,20 @@ onEngines("A partitioned table that becomes a plain one", (engine) => {
     }
   });
 
+  it("is proved, although rows go meanwhile with what they refer to", async () => {
+    const plan = await flatten();
+    const stop = new AbortController();
+    await apply(engine.db(), plan, {
+      signal: stop.signal,
+      onEvent: (event) => {
+        if (event.type === "stepApplied" && event.step === "catch-up") stop.abort();
+      },
+    });
+    await db().query(`DELETE FROM ${TABLE}; DELETE FROM ${schema}.programs`);
+    await applied(plan);
+    expect(await rows()).toBe("");
+  });
+
   it("takes along a partition that was made meanwhile", async () => {
     const plan = await flatten();
     const stop = new AbortController();

@@ -383,9 +383,12 @@ function settleSteps(conversion: Conversion): readonly Step[] {
           {
             kind: "sql",
             id: "prove-keys",
-            title: `Prove the foreign keys of ${table.name} while reads and writes go on`,
+            title: `Prove the foreign keys of ${table.name} while reads and writes go on, and at the end for a moment without those of ${outgoing.map(({ to }) => to.name).join(", ")}`,
             sql: proveKeysSql(conversion),
-            locks: [],
+            locks: [
+              { ...root, mode: "shareRowExclusive" },
+              ...outgoing.map(({ to }): Lock => ({ ...to, mode: "shareRowExclusive" })),
+            ],
             rows: outgoing.map(({ to }): RowAccess => ({ ...to, access: "read" })),
             transaction: "outside",
             probe: NOT_YET,
