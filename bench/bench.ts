@@ -32,4 +32,5 @@ export const BENCHES: Readonly<Record<string, () => Promise<BenchModule>>> = {
   provision: () => import("./provision.ts"),
   "recipe-waits": () => import("./recipe-waits.ts"),
   rls: () => import("./rls.ts"),
+  runner: () => import("./runner.ts"),
 };
