@@ -156,6 +156,11 @@ export const OPTIONS = {
     value: "FILE",
     help: "The state before: .sql as pg_dump --schema-only prints it, or a module that exports a definition [default: empty]",
   },
+  first: {
+    type: "string",
+    value: "VERSION",
+    help: "The first migration that is rehearsed [default: the last one; with --base all]",
+  },
   on: {
     type: "string",
     value: "URL",

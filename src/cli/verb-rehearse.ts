@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { variablesOfUrl } from "../migrations/backup/connection-of.ts";
 import { inScratchDatabase } from "../migrations/backup/scratch-database.ts";
 import { rehearsalText } from "../migrations/rehearsal/rehearsal-text.ts";
@@ -12,24 +13,33 @@ import { readPlanFile } from "./plan-file.ts";
 import { schemaOption } from "./run-options.ts";
 import { formatOption } from "./verb-plan.ts";
 
-/** `underpin rehearse FILE`: runs plans up and down in a scratch database, and tells what was measured. */
+/** `underpin rehearse FILE|FOLDER`: runs plans or migrations up and down in a scratch database, and tells what was measured. */
 export const rehearseVerb: Verb = {
   name: "rehearse",
   summary:
-    "Run plans up and down in a scratch database, and tell who would wait; exit code 3 on findings",
+    "Run plans or migrations up and down in a scratch database, and tell who would wait; exit code 3 on findings",
   operands: [
-    { name: "FILE", help: "A .json plan, or a module (.ts, .js, .mjs, .cjs) that exports plans" },
+    {
+      name: "FILE|FOLDER",
+      help: "A .json plan, a module (.ts, .js, .mjs, .cjs) that exports plans, or a folder of migrations",
+    },
   ],
-  options: ["base", "on", "rows", "format", "handlers", "run-schema"],
+  options: ["base", "first", "on", "rows", "format", "handlers", "run-schema"],
   notes:
     "Without --on it runs in this process, on PGlite. With it a database is made on that server and dropped again.",
   run: async (call) => {
     const format = formatOption(call);
     if (format === "sql") throw misuse("--format sql is for plans", "Take text, markdown or json.");
-    const { plans, handlers: own } = await readPlanFile(operand(call, 0));
+    const what = operand(call, 0);
+    const isFolder = statSync(what, { throwIfNoEntry: false })?.isDirectory() === true;
+    const { plans, handlers: own } = isFolder
+      ? { plans: what, handlers: {} }
+      : await readPlanFile(what);
+    const first = textOption(call, "first");
     const base = await baseOption(call);
     const options: RehearseOptions = {
       ...(base === undefined ? {} : { base }),
+      ...(first === undefined ? {} : { first }),
       ...rowsOption(call),
       ...schemaOption(call),
       handlers: { ...backupHandlers, ...(await handlersOption(call, own)) },

@@ -11,7 +11,13 @@ import { DEFAULT_RUN_OPTIONS, type RunOptions } from "../run/options.ts";
 import type { WorldOptions } from "../rls/proof/world-options.ts";
 import { bootSandbox } from "../sandbox/boot.ts";
 import { loadExtensions } from "../sandbox/load-extensions.ts";
-import { makeBase, readBase, type ReadBase, type RehearsalBase } from "./rehearsal/base.ts";
+import {
+  extensionsIn,
+  makeBase,
+  readBase,
+  type ReadBase,
+  type RehearsalBase,
+} from "./rehearsal/base.ts";
 import { lostData, readData, type Data } from "./rehearsal/data.ts";
 import { fillTables, userSchemas, type Filled } from "./rehearsal/fill.ts";
 import {
@@ -22,7 +28,8 @@ import {
   undeclaredFindings,
 } from "./rehearsal/findings.ts";
 import type { Rehearsal, RehearsedPlan, RehearsedStep } from "./rehearsal/rehearsal.ts";
-import { rehearsablePlan, refusedReport, type Rehearsable } from "./rehearsal/rehearse-plan.ts";
+import { rehearsableFolder, type RehearsableFolder } from "./rehearsal/rehearse-folder.ts";
+import { rehearsablePlan, type Rehearsable } from "./rehearsal/rehearse-plan.ts";
 import { rehearseWay, type MeasuredWay } from "./rehearsal/rehearse-way.ts";
 import { chooseViewers, readView, viewChanges } from "./rehearsal/visibility.ts";
 
@@ -30,6 +37,11 @@ import { chooseViewers, readView, viewChanges } from "./rehearsal/visibility.ts"
 export interface RehearseOptions extends Pick<RunOptions, "handlers" | "runSchema" | "signal"> {
   /** The state before: a definition, or SQL as `pg_dump --schema-only` prints it. @default an empty database */
   readonly base?: RehearsalBase;
+  /**
+   * Of a folder, the first migration that is rehearsed: its version, or the beginning of one only. Those before it belong to the state before.
+   * @default the last one; with a base all of them
+   */
+  readonly first?: string;
   /**
    * An empty database of a scratch server, with a login that is superuser: there CONCURRENTLY steps are measured too. What the rehearsal made
    * is left in it. @default a PGlite that lives as long as the call
@@ -42,7 +54,7 @@ export interface RehearseOptions extends Pick<RunOptions, "handlers" | "runSchem
 }
 
 /**
- * Runs plans up and down where nobody waits, from the state before them, with rows in every table, and tells what was measured.
+ * Runs plans, or the migrations of a folder, up and down where nobody waits, from the state before them, with rows in every table, and tells what was measured.
  *
  * For each statement: the locks that `pg_locks` shows before its commit, which tables it wrote anew and read whole, what failed; then
  * whether the way down restores the catalog and the rows, and how many rows each persona sees before and after. A lock that
@@ -57,21 +69,38 @@ export interface RehearseOptions extends Pick<RunOptions, "handlers" | "runSchem
  * ok; // true
  */
 export async function rehearse(
-  plans: Plan | readonly Plan[],
+  what: Plan | readonly Plan[] | string,
   options: RehearseOptions = {},
 ): Promise<Rehearsal> {
-  const list = "steps" in plans ? [plans] : plans;
-  for (const plan of list) validatePlan(plan);
   const base = readBase(options.base);
-  const running = runOptionsOf(options);
-  const items = list.map((plan) => rehearsablePlan(plan, running));
+  const work = await workOf(what, options);
   if (options.on !== undefined) {
     const db = toExecutor(options.on);
     await refuseUsed(db);
-    return rehearseOn(db, base, items, options);
+    return rehearseOn(db, base, work, options);
   }
-  await using sandbox = await bootSandbox({ extensions: await loadExtensions(base.extensions) });
-  return await rehearseOn(sandbox.executor, base, items, options);
+  const needed = [...base.extensions, ...work.texts.flatMap(extensionsIn)];
+  await using sandbox = await bootSandbox({
+    extensions: await loadExtensions([...new Set(needed)]),
+  });
+  return await rehearseOn(sandbox.executor, base, work, options);
+}
+
+async function workOf(
+  what: Plan | readonly Plan[] | string,
+  options: RehearseOptions,
+): Promise<RehearsableFolder> {
+  const running = runOptionsOf(options);
+  const { base, first } = options;
+  if (typeof what === "string")
+    return rehearsableFolder(what, { first, hasBase: base !== undefined }, running);
+  const plans = "steps" in what ? [what] : what;
+  for (const plan of plans) validatePlan(plan);
+  return {
+    items: plans.map((plan) => rehearsablePlan(plan, running)),
+    texts: plans.flatMap(({ steps }) => steps.map((step) => (step.kind === "sql" ? step.sql : ""))),
+    prepare: () => Promise.resolve(),
+  };
 }
 
 /** Nobody waits, and a machine that is busy with other tests shall not fail a step. */
@@ -113,11 +142,12 @@ interface Ran {
 async function rehearseOn(
   db: Executor,
   base: ReadBase,
-  items: readonly Rehearsable[],
+  { items, prepare }: RehearsableFolder,
   options: RehearseOptions,
 ): Promise<Rehearsal> {
   const runSchema = options.runSchema ?? DEFAULT_RUN_OPTIONS.runSchema;
   await makeBase(db, base);
+  await prepare(db, base.texts.length > 0);
   const filled = await fillTables(db, {
     definition: base.definition,
     rows: options.rows ?? 20,
@@ -129,13 +159,14 @@ async function rehearseOn(
   const first = await readFacts(db);
   const viewers = await chooseViewers(db, filled);
   const viewBefore = await readView(db, filled, viewers);
-  const look = async () => canonical(await readFacts(db), { leaveOut: [runSchema] });
+  const projected = (facts: Facts) => canonical(facts, { leaveOut: [runSchema] });
+  const look = async () => projected(await readFacts(db));
 
   const findings: Finding[] = [];
   const ran: Ran[] = [];
   for (const item of items) {
-    const before = await look();
-    const up = await wayOf(db, runSchema, item, "apply");
+    const before = ran.length === 0 ? projected(first) : await look();
+    const up = await rehearseWay(db, runSchema, item.up);
     ran.push({ item, up, before });
     findings.push(...undeclaredFindings(item.name, "", up.undeclared));
     if (up.way.outcome === "failed") break;
@@ -170,28 +201,6 @@ async function rehearseOn(
   };
 }
 
-async function wayOf(
-  db: Executor,
-  runSchema: string,
-  item: Rehearsable,
-  direction: "apply" | "undo",
-): Promise<MeasuredWay> {
-  const way = direction === "apply" ? item.up : item.down;
-  return rehearseWay(db, {
-    runSchema,
-    direction,
-    planOf: item.planOf,
-    run: async (metered) => {
-      try {
-        if (way === undefined) throw new Error(`"${item.name}" has no way down`);
-        return await way(metered);
-      } catch (error) {
-        return refusedReport(item.name, error);
-      }
-    },
-  });
-}
-
 /** Takes all back, last first; returns whether the state before is reached. */
 async function goDown(
   db: Executor,
@@ -206,7 +215,7 @@ async function goDown(
       ...item.irreversible.map((why) => finding("irreversible", "warning", `"${item.name}"`, why)),
     );
     if (item.down === undefined) return false;
-    const down = await wayOf(db, runSchema, item, "undo");
+    const down = await rehearseWay(db, runSchema, item.down);
     one.down = down;
     findings.push(...undeclaredFindings(item.name, ", taken back", down.undeclared));
     if (down.way.outcome === "failed") {

@@ -58,7 +58,8 @@ function plainSql(sql: string): string {
 const CREATE_EXTENSION =
   /^\s*CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?("(?:[^"]|"")+"|\w+)/gim;
 
-function extensionsIn(sql: string): readonly string[] {
+/** The names of the extensions that SQL makes. */
+export function extensionsIn(sql: string): readonly string[] {
   const names = [...sql.matchAll(CREATE_EXTENSION)].map(([, name = ""]) =>
     name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name.toLowerCase(),
   );

@@ -5,14 +5,15 @@ import { applyThroughGates } from "../../run/measure/through-gates.ts";
 import type { RunOptions } from "../../run/options.ts";
 import type { Report } from "../../run/report.ts";
 import { undo } from "../../run/undo.ts";
+import type { Walked } from "./rehearse-way.ts";
 
 /** A plan or migration, by what takes it up and down. */
 export interface Rehearsable {
   readonly name: string;
-  readonly planOf: (report: Report) => Promise<Plan>;
-  readonly up: (db: Executor) => Promise<Report>;
-  /** Undefined where nothing of it can be taken back; `why` says so for each step that cannot. */
-  readonly down: ((db: Executor) => Promise<Report>) | undefined;
+  readonly up: (db: Executor) => Promise<Walked>;
+  /** Undefined where nothing of it can be taken back. */
+  readonly down: ((db: Executor) => Promise<Walked>) | undefined;
+  /** What cannot be taken back, and why. */
   readonly irreversible: readonly string[];
   /** Whether the way down leads back to the state before. */
   readonly wholeWay: boolean;
@@ -22,23 +23,37 @@ export interface Rehearsable {
 export function rehearsablePlan(plan: Plan, options: RunOptions): Rehearsable {
   const last = plan.steps.findLastIndex(({ undo: { kind } }) => kind === "irreversible");
   const upTo = plan.steps[last + 1]?.id;
+  const walked = async (
+    direction: Walked["direction"],
+    run: () => Promise<Report>,
+  ): Promise<Walked> => ({
+    plan,
+    direction,
+    declares: true,
+    report: await run().catch((error: unknown) => refusedReport(plan.name, error)),
+  });
   return {
     name: plan.name,
-    planOf: () => Promise.resolve(plan),
-    up: (db) => applyThroughGates(db, plan, options),
+    up: (db) => walked("apply", () => applyThroughGates(db, plan, options)),
     down:
       upTo === undefined
         ? undefined
-        : async (db) => {
-            const report = await undo(db, plan, last === -1 ? options : { ...options, upTo });
-            // As asked, and for who looks at it the end of this way.
-            return report.outcome === "partlyUndone" ? { ...report, outcome: "undone" } : report;
-          },
-    irreversible: plan.steps.flatMap(({ id, undo: how }) =>
-      how.kind === "irreversible" ? [`step "${id}" cannot be taken back: ${how.reason}`] : [],
-    ),
+        : (db) =>
+            walked("undo", async () => {
+              const report = await undo(db, plan, last === -1 ? options : { ...options, upTo });
+              // As far as was asked, which is the end of this way.
+              return report.outcome === "partlyUndone" ? { ...report, outcome: "undone" } : report;
+            }),
+    irreversible: irreversibleSteps(plan),
     wholeWay: last === -1,
   };
+}
+
+/** The steps that cannot be taken back, each with its reason. */
+export function irreversibleSteps({ steps }: Plan): readonly string[] {
+  return steps.flatMap(({ id, undo: how }) =>
+    how.kind === "irreversible" ? [`step "${id}" cannot be taken back: ${how.reason}`] : [],
+  );
 }
 
 /** A refusal as the report of a run that did not begin: it is what the rehearsal is there to find. */

@@ -5,47 +5,44 @@ import type { Lock, Plan, Step } from "../../plan/step.ts";
 import { backwardAction, forwardAction, locksOf, sqlOf, type Action } from "../../run/action.ts";
 import { marker } from "../../run/context.ts";
 import { undoActions } from "../../plan/reverse.ts";
-import { compareWithDeclared } from "../../run/measure/declared-locks.ts";
+import { compareWithDeclared, type ComparedStep } from "../../run/measure/declared-locks.ts";
 import { meterLocks, type LockMeter, type MeasuredLock } from "../../run/measure/measure-locks.ts";
 import type { Report } from "../../run/report.ts";
 import type { RehearsedLock, RehearsedStep, RehearsedWay } from "./rehearsal.ts";
 import { watchWork, type Work, type WorkWatch } from "./watch-work.ts";
+
+/** What ran: its plan, whether by its steps or by their undo, and what became of it. */
+export interface Walked {
+  readonly plan: Plan;
+  readonly direction: "apply" | "undo";
+  readonly report: Report;
+  /** Whether its steps declare the locks that they hold to the last one, so that they are compared. */
+  readonly declares: boolean;
+}
 
 /** One way of a plan, as it was measured. */
 export interface MeasuredWay {
   readonly way: RehearsedWay;
   readonly report: Report;
   /** Where a step holds other locks than it declares. */
-  readonly undeclared: readonly { readonly step: string; readonly problems: readonly string[] }[];
-}
-
-/** What one way of a plan is. */
-export interface WayOptions {
-  readonly runSchema: string;
-  readonly direction: "apply" | "undo";
-  /** Runs it on the metered database. */
-  readonly run: (metered: Executor) => Promise<Report>;
-  /** The plan that ran: known before, or read from the journal after. */
-  readonly planOf: (report: Report) => Promise<Plan>;
+  readonly undeclared: readonly ComparedStep[];
 }
 
 /** Runs one way of a plan, and measures each of its statements. */
 export async function rehearseWay(
   db: Executor,
-  { runSchema, direction, run, planOf }: WayOptions,
+  runSchema: string,
+  walk: (metered: Executor) => Promise<Walked>,
 ): Promise<MeasuredWay> {
   const work = watchWork(runSchema);
   const meter = meterLocks(db, runSchema, work);
-  const report = await run(meter.executor);
-  const plan = await planOf(report);
-  const failed = report.outcome !== (direction === "apply" ? "applied" : "undone");
-  const steps =
-    direction === "apply"
-      ? forward(plan, report, meter, work)
-      : backward(plan, report, meter, work);
-  const compared = failed ? [] : await compareWithDeclared(db, plan, direction, report, meter);
+  const { plan, direction, report, declares } = await walk(meter.executor);
+  const isDone = report.outcome === (direction === "apply" ? "applied" : "undone");
+  const steps = (direction === "apply" ? forward : backward)(plan, report, meter, work);
+  const compared =
+    isDone && declares ? await compareWithDeclared(db, plan, direction, report, meter) : [];
   return {
-    way: { outcome: failed ? "failed" : "done", steps },
+    way: { outcome: isDone ? "done" : "failed", steps },
     report,
     undeclared: compared.filter(({ problems }) => problems.length > 0),
   };
