@@ -1,6 +1,6 @@
 import { plan } from "../plan/plan.ts";
-import type { CheckStep, Plan, RelationName, Step } from "../plan/step.ts";
-import { targetOf, type DrizzleTable } from "../plan/target.ts";
+import type { Plan, RelationName, Step } from "../plan/step.ts";
+import { columnName, targetOf } from "../plan/target.ts";
 import { qualified } from "../sql/quote.ts";
 import { contractSteps } from "../recipes/keys/contract.ts";
 import {
@@ -21,57 +21,16 @@ import {
   type Phase,
 } from "../recipes/keys/graph.ts";
 import { mappingSteps } from "../recipes/keys/mapping.ts";
+import type { ConvertPrimaryKeyOptions, KeyTable } from "../recipes/keys/options.ts";
+import { renamed, renameSteps } from "../recipes/keys/rename.ts";
 import { canBeConverted, refuseUnconverted } from "../recipes/keys/refusals.ts";
 import { surrogatesOf, surrogateSteps } from "../recipes/keys/surrogates.ts";
 import { twinCheckSteps } from "../recipes/keys/twin-checks.ts";
 import { twinForeignKeySteps } from "../recipes/keys/twin-foreign-keys.ts";
 import { twinIndexes, twinIndexSteps } from "../recipes/keys/twin-indexes.ts";
+import { watchedSteps } from "../recipes/keys/watched.ts";
 import { isSame, refuse } from "../recipes/own-column.ts";
 import type { BackfillPace } from "../recipes/shadow-column.ts";
-
-/** A table by its name, with its schema before it where that is not `schema`, or as a Drizzle table. */
-export type KeyTable = string | DrizzleTable;
-
-/** What has to be true before a phase begins. */
-export interface ReadinessCheck {
-  /** One line for a person: `no e-mail address is there twice`. */
-  readonly title: string;
-  readonly sql: string;
-  /** As in a check step. @default "noRows" */
-  readonly expect?: CheckStep["expect"];
-  /** The phase before which it is asked. @default the first */
-  readonly phase?: string;
-}
-
-/** Which keys are converted, and how. */
-export interface ConvertPrimaryKeyOptions extends BackfillPace {
-  /** Readings of the catalog, of every schema that may refer to the tables: `await readFacts(db)`. */
-  readonly facts: KeyFacts;
-  /** The schema of tables that are given by name, and of the mapping. @default "public", or that of the first Drizzle table */
-  readonly schema?: string;
-  /** The tables whose keys change; those that refer to them follow by themselves. `"all"`: every one of the facts whose key is one integer. */
-  readonly tables: readonly KeyTable[] | "all";
-  readonly to: "uuid";
-  /**
-   * `derived`: the UUID is computed from the integer, by everybody alike (`uuidOf`). `random`: it says nothing, and is known by the mapping alone.
-   *
-   * @default "derived"
-   */
-  readonly strategy?: KeyStrategy;
-  /** Comes before `<schema>.<table>` in what UUIDs are derived from: a secret makes them hard to guess. @default "" */
-  readonly namespace?: string;
-  /** The new columns, by table and column: `{ users: { user_id: "key" } }`. @default `user_id` → `user_uuid`, `id` → `uuid` */
-  readonly names?: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** Tables whose key of several columns gives place to one of its own, with its name: `{ cycle_reports: "id" }`. */
-  readonly surrogates?: Readonly<Record<string, string>>;
-  /** Which keys change up to one deployment, in order. @default leaves (which nothing refers to), then hubs */
-  readonly phases?: readonly { readonly name: string; readonly tables: readonly KeyTable[] }[];
-  readonly checks?: readonly ReadinessCheck[];
-  /** Indexes and CHECKs that stay with the integers and go with them, and functions that may name them to the end. */
-  readonly leave?: readonly string[];
-  /** Roles that may ask the mapping, as `resolveKey` does. @default none */
-  readonly resolvers?: readonly string[];
-}
 
 /**
  * Changes integer keys to UUIDs in every table that holds them, while old and new versions of the application read and write.
@@ -109,7 +68,20 @@ export function convertPrimaryKey(options: ConvertPrimaryKeyOptions): Plan {
   const surrogates = options.surrogates ?? {};
   const classes = keyClasses(facts, refuseKeyless(facts, wanted, surrogates));
   const phases = phasesOf(classes, options.phases, tableOf);
-  const keyed = conversionOf(facts, phases, { schema, strategy, namespace, names, leave });
+  const references = (options.references ?? []).map(({ table, column, to, when = "true" }) => ({
+    table: tableOf(table),
+    column: columnName(column),
+    to: tableOf(to),
+    when,
+  }));
+  const keyed = conversionOf(facts, phases, {
+    schema,
+    strategy,
+    namespace,
+    names,
+    leave,
+    references,
+  });
   refuseUnconverted(keyed);
   const conversion: Conversion = {
     ...keyed,
@@ -121,7 +93,17 @@ export function convertPrimaryKey(options: ConvertPrimaryKeyOptions): Plan {
     canBeConverted(conversion, tables),
     ...mappingSteps(conversion, namespace, options.resolvers ?? []),
     ...phases.flatMap(({ name }, phase) => under(name, phaseSteps(options, conversion, phase))),
-    ...under("contract", contractSteps(conversion, paceOf(options))),
+    ...(options.rename === true
+      ? under("rename", renameSteps(conversion, tables, options.replace ?? []))
+      : (options.replace ?? [])),
+    ...under(
+      "contract",
+      contractSteps(
+        conversion,
+        options.rename === true ? renamed(conversion) : conversion,
+        paceOf(options),
+      ),
+    ),
   ]);
 }
 
@@ -135,7 +117,8 @@ function phaseSteps(
   const pace = paceOf(options);
   const each = (steps: (table: RelationName) => readonly Step[]) =>
     tables.flatMap((table) => under(placeOf(conversion, table), steps(table)));
-  const cutover = cutoverSteps(conversion, phase);
+  const watched = watchedSteps(conversion.schema, tables, options.watch ?? []);
+  const cutover = [...cutoverSteps(conversion, phase), ...watched.after];
   return [
     ...(options.checks ?? [])
       .filter((check) => (check.phase ?? conversion.phases[0]) === name)
@@ -173,6 +156,7 @@ function phaseSteps(
       question: `Is the version of the application deployed that reads and writes by UUID, or the older one ready for UUIDs as primary keys? Old versions go on with integers beside it. From the cutover on an error of a foreign key names its like over UUIDs (…_uuid), statements prepared for SELECT * fail once, and who lists columns is not concerned.`,
       undo: { kind: "nothing" },
     },
+    ...(phase === 0 ? watched.before : []),
     ...cutover.map((step, at) =>
       at === cutover.length - 1 ? { ...step, phase: `${name}:uuid` } : step,
     ),

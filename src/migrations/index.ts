@@ -26,12 +26,7 @@ export {
   type AddPrimaryKeyOptions,
   type AddUniqueOptions,
 } from "../recipes/add-unique.ts";
-export {
-  convertPrimaryKey,
-  type ConvertPrimaryKeyOptions,
-  type KeyTable,
-  type ReadinessCheck,
-} from "./convert-primary-key.ts";
+export { convertPrimaryKey } from "./convert-primary-key.ts";
 export { createIndex } from "../recipes/create-index.ts";
 export {
   createMaterializedView,
@@ -56,6 +51,18 @@ export { renameColumn, type RenameColumnOptions } from "../recipes/rename-column
 export { renameTable, type RenameTableOptions } from "../recipes/rename-table.ts";
 export { type KeyStrategy } from "../recipes/keys/conversion.ts";
 export { type KeyFacts } from "../recipes/keys/graph.ts";
+export type {
+  ConvertPrimaryKeyOptions,
+  KeyReference,
+  KeyTable,
+  ReadinessCheck,
+} from "../recipes/keys/options.ts";
+export {
+  resolveKey,
+  type ResolvedKey,
+  type ResolveKeyOptions,
+} from "../recipes/keys/resolve-key.ts";
+export { type WatchedQuery } from "../recipes/keys/watched.ts";
 export { idOf, uuidOf } from "../recipes/keys/uuid-of.ts";
 export { removeEnumValue, type RemoveEnumValueOptions } from "../recipes/remove-enum-value.ts";
 export { replaceIndex, type ReplaceIndexOptions } from "../recipes/replace-index.ts";

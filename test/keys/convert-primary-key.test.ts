@@ -3,10 +3,8 @@ import { canonical } from "../../src/catalog/canonical.ts";
 import { compareCatalogs } from "../../src/catalog/compare.ts";
 import { readFacts } from "../../src/catalog/read-facts.ts";
 import type { Plan } from "../../src/plan/step.ts";
-import {
-  convertPrimaryKey,
-  type ConvertPrimaryKeyOptions,
-} from "../../src/migrations/convert-primary-key.ts";
+import { convertPrimaryKey } from "../../src/migrations/convert-primary-key.ts";
+import type { ConvertPrimaryKeyOptions } from "../../src/recipes/keys/options.ts";
 import { apply } from "../../src/run/apply.ts";
 import { confirm, phaseOf } from "../../src/run/control.ts";
 import { undo } from "../../src/run/undo.ts";

@@ -3,20 +3,24 @@ import { ident, literal, qualified } from "../../sql/quote.ts";
 import { backfillSteps } from "../backfill.ts";
 import { isSame } from "../own-column.ts";
 import type { BackfillPace } from "../shadow-column.ts";
-import { placeOf, MAPPING, namesOf, twinsOf, type Conversion } from "./conversion.ts";
+import { MAPPING, placeOf, twinsOf, type Conversion, type Twin } from "./conversion.ts";
 import { dropKeyTriggerSql, keyTriggerOf } from "./key-trigger.ts";
 import { newKeySql } from "./new-keys.ts";
 import { twinChecks } from "./twin-checks.ts";
 import { lockTablesSql, twinForeignKeys } from "./twin-foreign-keys.ts";
-import { spareName, twinIndexes } from "./twin-indexes.ts";
+import { mentions, spareName, twinIndexes } from "./twin-indexes.ts";
 
 /**
- * What comes once nobody goes back: the mapping is completed, so that an integer is resolved for ever, and the integers go.
+ * What comes once nobody goes back, with columns as they are `shown` by then: the mapping is completed, so that an integer is resolved for ever, and the integers go.
  *
  * First every table stops to keep both alike, and lets new rows do without an integer; only then do columns go, since the trigger of one
  * table draws from the sequence of another.
  */
-export function contractSteps(conversion: Conversion, pace: BackfillPace): readonly Step[] {
+export function contractSteps(
+  conversion: Conversion,
+  shown: Conversion,
+  pace: BackfillPace,
+): readonly Step[] {
   const tables = distinct(conversion.twins.map(({ table }) => table));
   const reason = "the integers are gone: what is known of them is in the mapping";
   return [
@@ -28,15 +32,16 @@ export function contractSteps(conversion: Conversion, pace: BackfillPace): reado
         "Does no running program, job, report or export name the integer columns, and will nobody go back to a version that does? Then they are dropped for good; the mapping stays.",
       undo: { kind: "nothing" },
     },
-    nobodyReads(conversion, tables),
-    ...conversion.twins
+    nobodyReads(shown, tables),
+    ...shown.twins
       .filter(({ isRoot }) => isRoot)
       .flatMap(({ table, column, name, key }): readonly Step[] =>
         backfillSteps(
           {
-            facts: conversion.facts,
             ...table,
             table: table.name,
+            // By the integers, which a second index keeps apart.
+            key: [{ name: column.name, type: column.type }],
             sql: `INSERT INTO ${qualified(conversion.schema, MAPPING)} (table_name, old_id, new_id)
 SELECT ${literal(key.mapped)}, batch.${ident(column.name)}, batch.${ident(name)} FROM batch
 WHERE batch.${ident(column.name)} IS NOT NULL
@@ -47,14 +52,22 @@ ON CONFLICT DO NOTHING`,
         ).map((step) => ({ ...step, id: `${placeOf(conversion, table)}/map/${step.id}` })),
       ),
     ...oldKeysGo(conversion, reason),
-    ...tables.flatMap((table) => stopSteps(conversion, table, reason)),
-    ...tables.map((table, at) => dropStep(conversion, table, reason, at === tables.length - 1)),
+    ...tables.flatMap((table) => stopSteps(conversion, shown, table, reason)),
+    ...tables
+      .filter((table) => goingOf(shown, table).length > 0)
+      .map((table, at, all) => dropStep(conversion, shown, table, reason, at === all.length - 1)),
   ];
+}
+
+/** What goes: a column that means other rows too, by cases, stays. */
+function goingOf(conversion: Conversion, table: RelationName): readonly Twin[] {
+  return twinsOf(conversion, table).filter(({ cases }) => cases === undefined);
 }
 
 /** What the catalog knows to use the integers, and functions whose text names the table and the column. */
 function nobodyReads({ twins, leave }: Conversion, tables: readonly RelationName[]): Step {
   const columns = twins
+    .filter(({ cases }) => cases === undefined)
     .map(
       ({ table, column }) =>
         `(${literal(qualified(table.schema, table.name))}::regclass, ${literal(table.name)}, ${literal(column.name)})`,
@@ -112,10 +125,15 @@ function oldKeysGo(conversion: Conversion, reason: string): readonly Step[] {
 }
 
 /** A table stops to keep both alike: new rows get their UUID by default, and may do without integers. */
-function stopSteps(conversion: Conversion, table: RelationName, reason: string): readonly Step[] {
+function stopSteps(
+  conversion: Conversion,
+  shown: Conversion,
+  table: RelationName,
+  reason: string,
+): readonly Step[] {
   const { schema } = conversion;
   const path = qualified(table.schema, table.name);
-  const twins = twinsOf(conversion, table);
+  const twins = twinsOf(shown, table);
   const phases = [...new Set(twins.map(({ phase }) => phase))];
   const alter = (column: string, what: string) =>
     `ALTER TABLE ${path} ALTER COLUMN ${ident(column)} ${what}`;
@@ -146,19 +164,24 @@ function stopSteps(conversion: Conversion, table: RelationName, reason: string):
 /** The integers of a table go, with all that is over them. */
 function dropStep(
   conversion: Conversion,
+  shown: Conversion,
   table: RelationName,
   reason: string,
   isLast: boolean,
 ): Step {
-  const names = [...namesOf(conversion, table).keys()];
+  const names = goingOf(shown, table).map(({ column }) => column.name);
+  const called = goingOf(shown, table).map((twin) => twin.called);
   const indexes = twinIndexes(conversion)
-    .filter((each) => isSame(each.table, table))
+    .filter(
+      ({ table: of, index }) =>
+        isSame(of, table) && called.some((column) => mentions(index, column)),
+    )
     .map(({ index }) => (index.primary ? spareName(index.name) : index.name));
   const sequences = conversion.facts.sequences.filter(
     ({ ownedBy }) =>
       ownedBy?.schema === table.schema &&
       ownedBy.table === table.name &&
-      names.includes(ownedBy.column),
+      called.includes(ownedBy.column),
   );
   return {
     kind: "sql",

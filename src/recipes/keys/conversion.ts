@@ -2,7 +2,7 @@ import type { ColumnFact } from "../../catalog/columns.ts";
 import type { RelationName } from "../../plan/step.ts";
 import { ident, literal, qualified } from "../../sql/quote.ts";
 import { isOf, isSame, refuse } from "../own-column.ts";
-import { homeOf, type KeyClass, type KeyFacts, type Phase } from "./graph.ts";
+import { homeOf, INTEGERS, type KeyClass, type KeyFacts, type Phase } from "./graph.ts";
 
 /** How a key gets its UUID: from its integer, or by chance. */
 export type KeyStrategy = "derived" | "random";
@@ -29,6 +29,10 @@ export interface Twin {
   readonly key: ConvertedKey;
   /** It is the key itself, and refers to nothing. */
   readonly isRoot: boolean;
+  /** What the column was called when its trigger was made. */
+  readonly called: string;
+  /** Which row it means in which rows of the table, where nothing but the application knows; else it is that of `key`. */
+  readonly cases?: readonly TwinCase[];
   /** From 0. */
   readonly phase: number;
 }
@@ -39,6 +43,12 @@ export interface Surrogate {
   readonly column: string;
   readonly index: string;
   readonly phase: number;
+}
+
+/** The rows in which a column refers to a key, as an SQL condition over the row. */
+export interface TwinCase {
+  readonly key: ConvertedKey;
+  readonly when: string;
 }
 
 /** All that is converted by one plan, and how. */
@@ -63,6 +73,15 @@ export interface ConversionOptions {
   /** By table, by column. */
   readonly names: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly leave: readonly string[];
+  readonly references: readonly NamedReference[];
+}
+
+/** A column that refers to the rows of a table, in some rows of its own, without a foreign key. */
+export interface NamedReference {
+  readonly table: RelationName;
+  readonly column: string;
+  readonly to: RelationName;
+  readonly when: string;
 }
 
 /** The mapping of keys that are not derived from their integer. */
@@ -82,9 +101,10 @@ export function conversionOf(
     each.members.map(({ table, column }, at): Twin => {
       const isRoot = at === 0;
       const name = options.names[table.name]?.[column.name] ?? twinName(column.name);
-      return { table, column, name, key, isRoot, phase };
+      return { table, column, name, key, isRoot, phase, called: column.name };
     }),
   );
+  twins.push(...namedTwins(facts, twins, options));
   for (const { table, name } of twins) refuseTaken(facts, twins, table, name);
   return {
     facts,
@@ -96,6 +116,44 @@ export function conversionOf(
     surrogates: [],
     leave,
   };
+}
+
+function namedTwins(
+  facts: KeyFacts,
+  twins: readonly Twin[],
+  { references, names }: ConversionOptions,
+): readonly Twin[] {
+  const made: Twin[] = [];
+  for (const { table, column: called, to, when } of references) {
+    const path = `${qualified(table.schema, table.name)}.${called}`;
+    const column = facts.columns.find((each) => isOf(each, table) && each.name === called);
+    const target = twins.find((each) => each.isRoot && isSame(each.table, to));
+    if (column === undefined || !INTEGERS.includes(column.type))
+      return refuse(`${path} is no column of integers`, "Mend its name in references.");
+    if (target === undefined)
+      return refuse(
+        `${path} refers to ${qualified(to.schema, to.name)}, whose key is not converted`,
+        "Name that table in tables too, or leave the reference out.",
+      );
+    if (twins.some((each) => isSame(each.table, table) && each.column.name === called))
+      return refuse(
+        `${path} is converted by its foreign key`,
+        "Leave it out of references: it follows by itself.",
+      );
+    const { key, phase } = target;
+    const before = made.find((each) => isSame(each.table, table) && each.called === called);
+    if (before !== undefined) {
+      made[made.indexOf(before)] = {
+        ...before,
+        phase: Math.max(before.phase, phase),
+        cases: [...(before.cases ?? []), { key, when }],
+      };
+      continue;
+    }
+    const name = names[table.name]?.[called] ?? twinName(called);
+    made.push({ table, column, name, key, isRoot: false, phase, called, cases: [{ key, when }] });
+  }
+  return made;
 }
 
 function keyOf(

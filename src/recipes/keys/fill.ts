@@ -38,18 +38,8 @@ export function fillSteps(
       facts: conversion.facts,
       ...table,
       table: table.name,
-      set: twins
-        .map(
-          ({ column, name, key }) =>
-            `${ident(name)} = ${uuidSql(conversion, key, `target.${ident(column.name)}`)}`,
-        )
-        .join(", "),
-      where: twins
-        .map(
-          ({ column, name }) =>
-            `(target.${ident(column.name)} IS NOT NULL AND target.${ident(name)} IS NULL)`,
-        )
-        .join(" OR "),
+      set: twins.map((twin) => `${ident(twin.name)} = ${valueSql(conversion, twin)}`).join(", "),
+      where: twins.map((twin) => `(${unfilledSql(twin)})`).join(" OR "),
       ...pace,
     },
     table,
@@ -57,7 +47,7 @@ export function fillSteps(
   return [
     ...filled,
     ...twins
-      .filter(({ column }) => column.notNull)
+      .filter(({ column, cases }) => column.notNull && cases === undefined)
       .flatMap(({ name }) =>
         setNotNull({ ...table, table: table.name, column: name }).steps.map((step) => ({
           ...step,
@@ -75,19 +65,17 @@ export function fillSteps(
 export function proofStep(conversion: Conversion, table: RelationName, phase: number): CheckStep {
   const { schema, strategy } = conversion;
   const { twins } = keyTriggerOf(conversion, table, phase);
-  const of = (twin: Twin, at: number) => {
-    const { column, key } = twin;
-    const derived = `${qualified(schema, "underpin_uuid_of")}(${literal(key.namespace)}, t.${ident(column.name)})`;
-    const known = `m${at}.new_id`;
-    return strategy === "random" ? known : `coalesce(${known}, ${derived})`;
-  };
   const rows = twins
-    .map(
-      ({ column, name }, at) =>
-        `SELECT ${literal(name)} AS "column", t.${ident(column.name)}::text AS id, t.${ident(name)} AS key
-FROM ${qualified(table.schema, table.name)} AS t
-LEFT JOIN ${qualified(schema, MAPPING)} AS m${at} ON m${at}.table_name = ${literal(twins[at]?.key.mapped ?? "")} AND m${at}.old_id = t.${ident(column.name)}
-WHERE t.${ident(name)} IS DISTINCT FROM ${twins[at] === undefined ? "NULL" : of(twins[at], at)}`,
+    .flatMap((twin) =>
+      (twin.cases ?? [{ key: twin.key, when: "true" }]).map(({ key, when }) => {
+        const { column, name } = twin;
+        const derived = `${qualified(schema, "underpin_uuid_of")}(${literal(key.namespace)}, t.id)`;
+        const is = strategy === "random" ? "m.new_id" : `coalesce(m.new_id, ${derived})`;
+        return `SELECT ${literal(name)} AS "column", t.id, t.key
+FROM (SELECT ${ident(column.name)}::bigint AS id, ${ident(name)} AS key FROM ${qualified(table.schema, table.name)} AS target WHERE ${when}) AS t
+LEFT JOIN ${qualified(schema, MAPPING)} AS m ON m.table_name = ${literal(key.mapped)} AND m.old_id = t.id
+WHERE t.key IS DISTINCT FROM ${is}`;
+      }),
     )
     .join("\nUNION ALL ");
   return {
@@ -100,4 +88,21 @@ WHERE t.${ident(name)} IS DISTINCT FROM ${twins[at] === undefined ? "NULL" : of(
     transaction: "commitAfter",
     undo: { kind: "nothing" },
   };
+}
+
+/** The UUID of a row that was there before. */
+function valueSql(conversion: Conversion, { column, name, key, cases }: Twin): string {
+  const id = `target.${ident(column.name)}`;
+  if (cases === undefined) return uuidSql(conversion, key, id);
+  const branches = cases.map(
+    (each) => `WHEN ${each.when} THEN ${uuidSql(conversion, each.key, id)}`,
+  );
+  return `CASE ${branches.join(" ")} ELSE target.${ident(name)} END`;
+}
+
+function unfilledSql({ column, name, cases }: Twin): string {
+  const [id, uuid] = [`target.${ident(column.name)}`, `target.${ident(name)}`];
+  const meant =
+    cases === undefined ? "" : ` AND (${cases.map(({ when }) => `(${when})`).join(" OR ")})`;
+  return `${id} IS NOT NULL AND ${uuid} IS NULL${meant}`;
 }

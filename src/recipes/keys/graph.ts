@@ -40,7 +40,8 @@ export interface KeyMember {
   readonly column: ColumnFact;
 }
 
-const INTEGERS: readonly string[] = ["smallint", "integer", "bigint"];
+/** The types of keys that are converted. */
+export const INTEGERS: readonly string[] = ["smallint", "integer", "bigint"];
 
 /** The table that the columns of a table come from: of a partition its root. */
 export function homeOf({ partitions }: Pick<Facts, "partitions">, of: RelationName): RelationName {

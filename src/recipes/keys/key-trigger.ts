@@ -45,7 +45,7 @@ export function keyTriggerNames({ table, twins }: Pick<KeyTrigger, "table" | "tw
   readonly last: string;
   readonly function: string;
 } {
-  const of = `keys_${twins[0]?.column.name ?? ""}`;
+  const of = `keys_${twins[0]?.called ?? ""}`;
   return {
     first: shorten(`!underpin_sync_${of}`),
     last: shorten(`zzz_underpin_sync_${of}`),
@@ -128,6 +128,24 @@ END`)}`;
 }
 
 function carrySql(conversion: Conversion, twin: Twin): string {
+  const { cases } = twin;
+  if (cases === undefined) return carryOneSql(conversion, twin);
+  const uuid = ident(twin.name);
+  const branches = cases.map(
+    ({ key, when }, at) =>
+      `  ${at === 0 ? "IF" : "ELSIF"} (SELECT (${when}) FROM (SELECT NEW.*) AS target) THEN
+${carryOneSql(conversion, { ...twin, key })}`,
+  );
+  return `${branches.join("\n")}
+  ELSIF TG_OP = 'UPDATE' THEN
+    -- It means something else by now.
+    IF NEW.${uuid} IS NOT DISTINCT FROM OLD.${uuid} THEN
+      NEW.${uuid} := NULL;
+    END IF;
+  END IF;`;
+}
+
+function carryOneSql(conversion: Conversion, twin: Twin): string {
   const { schema } = conversion;
   const { column, name, key } = twin;
   const [id, uuid] = [`NEW.${ident(column.name)}`, `NEW.${ident(name)}`];
@@ -140,11 +158,16 @@ function carrySql(conversion: Conversion, twin: Twin): string {
       : known;
   // What an INSERT did not name cannot be told from what it did where the column has a default: then the UUID counts.
   const told = column.default === null && column.identity === null;
+  // A row that was there before, or, by cases, one that means something else by now.
+  const untouched =
+    twin.cases === undefined
+      ? `(${uuid} IS NULL AND ${oldUuid} IS NULL)`
+      : `${uuid} IS NOT DISTINCT FROM ${oldUuid}`;
   return `  IF TG_OP = 'INSERT' THEN
     id_written := ${told ? `${id} IS NOT NULL` : `${uuid} IS NULL`};
     key_written := ${uuid} IS NOT NULL;
   ELSE
-    id_written := ${id} IS DISTINCT FROM ${oldId} OR (${uuid} IS NULL AND ${oldUuid} IS NULL);
+    id_written := ${id} IS DISTINCT FROM ${oldId} OR ${untouched};
     key_written := ${uuid} IS DISTINCT FROM ${oldUuid};
   END IF;
   -- What fires first only carries what new versions write: the application's own triggers may change an integer yet.

@@ -46,7 +46,8 @@ export function twinIndexes(conversion: Conversion): readonly TwinIndex[] {
   });
 }
 
-function mentions({ keys, include, predicate }: IndexFact, column: string): boolean {
+/** Whether an index is over a column, or its expressions or predicate name it. */
+export function mentions({ keys, include, predicate }: IndexFact, column: string): boolean {
   return (
     include.includes(column) ||
     keys.some((key) =>
