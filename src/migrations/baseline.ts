@@ -24,6 +24,7 @@ export interface BaselineOptions extends RunnerOptions {
  * by its down file all the same.
  *
  * @example
+ * const db = drizzle(new Pool({ connectionString: process.env.DATABASE_URL }));
  * await baseline(db, { folder: "./migrations", version: "004" });
  */
 export async function baseline(

@@ -53,9 +53,9 @@ export const DEFAULT_FLEET_OPTIONS = { concurrency: 4, canaryShare: 0.05, errorB
  * all are done or more have failed than may. Each has its own ledger, so that calling it again goes on with those that are left.
  *
  * @example
+ * const db = drizzle(new Pool({ connectionString: process.env.DATABASE_URL }));
  * const targets = ["acme", "globex"].map((schema) => ({ name: schema, db, tenant: { schema } }));
  * const report = await migrateFleet(targets, { folder: "./drizzle", createSchemas: true });
- * report.outcome; // "applied"
  */
 export async function migrateFleet(
   targets: readonly FleetTarget[],

@@ -48,8 +48,13 @@ export interface MigrateOptions extends RunnerOptions {
  * database has nobody to protect: there many migrations share a transaction, each journaled all the same.
  *
  * @example
- * const report = await migrate(db, { folder: "./drizzle" });
- * report.applied; // ["0000_first", "0001_second"]
+ * import { mkdtempSync, writeFileSync } from "node:fs";
+ *
+ * const folder = mkdtempSync("/tmp/migrations-");
+ * writeFileSync(`${folder}/001_notes.sql`, "CREATE TABLE notes (body text)");
+ * const report = await migrate(db, { folder });
+ * report.outcome; // "applied"
+ * report.applied[0]; // "001_notes"
  */
 export async function migrate(db: DatabaseLike, options: MigrateOptions): Promise<MigrationReport> {
   const { folder: path, to, allow, drizzleLedger, ...runnerOptions } = options;

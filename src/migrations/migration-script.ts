@@ -37,7 +37,8 @@ export async function migrationPlans(options: MigrationScriptOptions): Promise<r
  * Run with `psql -v ON_ERROR_STOP=1`; the ledger must be there. Gates, calls and backfills stand in it as comments.
  *
  * @example
- * console.log(await migrationScript({ folder: "./migrations", after: "003" }));
+ * const folder = process.env.MIGRATIONS ?? "./migrations";
+ * console.log(await migrationScript({ folder, after: "003" }));
  */
 export async function migrationScript(options: MigrationScriptOptions): Promise<string> {
   const plans = await migrationPlans(options);

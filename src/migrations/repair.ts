@@ -50,6 +50,7 @@ export interface RepairReport {
  * that is gone though its run is applied, a try that came to nothing, and what `applied` and `unapplied` say was done by hand.
  *
  * @example
+ * const db = drizzle(new Pool({ connectionString: process.env.DATABASE_URL }));
  * await repair(db, { folder: "./migrations", applied: ["004"] });
  */
 export async function repair(db: DatabaseLike, options: RepairOptions): Promise<RepairReport> {

@@ -37,8 +37,8 @@ export interface RollbackOptions extends RunnerOptions {
  * transaction of its way back, so that a way back that fails has taken nothing.
  *
  * @example
- * const report = await rollback(db, { folder: "./drizzle", steps: 1 });
- * report.takenBack; // ["0001_second"]
+ * const db = drizzle(new Pool({ connectionString: process.env.DATABASE_URL }));
+ * const { outcome, takenBack } = await rollback(db, { folder: "./drizzle", steps: 1 });
  */
 export async function rollback(
   db: DatabaseLike,

@@ -39,7 +39,8 @@ export interface SquashReport {
  * The old files are deleted: version control has them.
  *
  * @example
- * const { version } = await squash({ folder: "./migrations", through: "040" });
+ * const folder = process.env.MIGRATIONS ?? "./migrations";
+ * const { version } = await squash({ folder, through: "040" });
  */
 export async function squash({
   folder: path,

@@ -42,6 +42,7 @@ export interface MigrationStatus {
  * is none.
  *
  * @example
+ * const db = drizzle(new Pool({ connectionString: process.env.DATABASE_URL }));
  * const { applied, pending, findings } = await status(db, { folder: "./drizzle" });
  */
 export async function status(

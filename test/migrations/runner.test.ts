@@ -1,13 +1,11 @@
 import { rmSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
-import { baseline } from "../../src/migrations/baseline.ts";
 import { migrate } from "../../src/migrations/migrate.ts";
 import { repair } from "../../src/migrations/repair.ts";
 import { rollback } from "../../src/migrations/rollback.ts";
-import { status } from "../../src/migrations/status.ts";
 import { runs } from "../../src/run/runs.ts";
 import { onEngines } from "../support/server.ts";
-import { drizzleFiles, useFolders, writeFiles, type Files } from "./runner-fixture.ts";
+import { useFolders, writeFiles, type Files } from "./runner-fixture.ts";
 
 const folderOf = useFolders();
 
@@ -228,129 +226,6 @@ onEngines("the runner of a folder", (engine) => {
       ]);
       expect(await rollback(db(), { folder })).toMatchObject({ takenBack: ["003_x"] });
       expect(await migrate(db(), { folder })).toMatchObject({ applied: ["003_x"] });
-    });
-  });
-
-  describe("the ledger against the folder", () => {
-    it("stops with the difference where an applied file was edited, until repair accepts it", async () => {
-      const folder = folderOf(NOTES);
-      await migrate(db(), { folder });
-      writeFiles(folder, {
-        "001_notes.sql": "CREATE TABLE notes (id bigint PRIMARY KEY, body text);",
-        ...MORE,
-      });
-      await expect(migrate(db(), { folder })).rejects.toMatchObject({
-        code: "migrationLedger",
-        message: expect.stringMatching(
-          /001_notes\.sql was edited.*\n  1 - CREATE TABLE notes \(id int .*\n  1 \+ .*bigint/,
-        ) as string,
-      });
-      expect(await repair(db(), { folder })).toMatchObject({
-        repaired: [{ version: "001_notes" }],
-        findings: [],
-      });
-      expect(await migrate(db(), { folder })).toMatchObject({ applied: ["003_scores"] });
-    });
-
-    it("takes a file for the same whose line ends or byte order mark changed", async () => {
-      const folder = folderOf(NOTES);
-      await migrate(db(), { folder });
-      writeFiles(folder, {
-        "002_tags.sql": `\uFEFF${(NOTES["002_tags.sql"] ?? "").replaceAll("\n", "\r\n")}`,
-      });
-      expect(await migrate(db(), { folder })).toMatchObject({ outcome: "applied", applied: [] });
-    });
-
-    it("says what is applied and not in the folder, and refuses to go on over it", async () => {
-      const folder = folderOf({ ...NOTES, ...MORE });
-      await migrate(db(), { folder });
-      rmSync(`${folder}/002_tags.sql`);
-      rmSync(`${folder}/rollback/002_rollback_tags.sql`);
-      expect(await migrate(db(), { folder, allow: ["gap"] })).toMatchObject({
-        findings: [{ check: "number-gap" }, { check: "applied-missing", severity: "warning" }],
-      });
-      writeFiles(folder, { "004_next.sql": "CREATE TABLE next (id int)" });
-      await expect(migrate(db(), { folder, allow: ["gap"] })).rejects.toThrow(
-        /002_tags is applied here and is not in the folder/,
-      );
-      expect(await migrate(db(), { folder, allow: ["gap", "missing"] })).toMatchObject({
-        applied: ["004_next"],
-      });
-    });
-
-    it("reports what a branch brought in late, and runs it where that is allowed", async () => {
-      const folder = folderOf(NOTES);
-      await migrate(db(), { folder });
-      await rollback(db(), { folder });
-      rmSync(`${folder}/002_tags.sql`);
-      writeFiles(folder, { "002_tags.sql": NOTES["002_tags.sql"] ?? "", ...MORE });
-      await migrate(db(), { folder, to: "001" });
-      await baseline(db(), { folder, version: "003", only: true });
-      await expect(migrate(db(), { folder })).rejects.toMatchObject({
-        message: expect.stringContaining(
-          "002_tags.sql was never applied here, and 003_scores",
-        ) as string,
-        hint: expect.stringContaining("--allow out-of-order") as string,
-      });
-      expect((await status(db(), { folder })).findings).toMatchObject([{ check: "out-of-order" }]);
-      expect(await migrate(db(), { folder, allow: ["out-of-order"] })).toMatchObject({
-        applied: ["002_tags"],
-      });
-    });
-
-    it("takes over what was applied before there was a ledger", async () => {
-      await db().query("CREATE TABLE notes (id int); CREATE TABLE tags (id int)");
-      const folder = folderOf({ ...NOTES, ...MORE });
-      expect(await baseline(db(), { folder, version: "002" })).toMatchObject({
-        applied: ["001_notes", "002_tags"],
-      });
-      expect(await migrate(db(), { folder })).toMatchObject({ applied: ["003_scores"] });
-      expect(await rollback(db(), { folder, to: "001" })).toMatchObject({
-        takenBack: ["003_scores", "002_tags"],
-      });
-      expect(await tables()).toEqual(["notes"]);
-    });
-
-    it("says of a migration that was applied by hand how to write it down", async () => {
-      const folder = folderOf(NOTES);
-      await db().query("CREATE TABLE notes (id int)");
-      const report = await migrate(db(), { folder });
-      expect(report).toMatchObject({
-        outcome: "failed",
-        failure: {
-          version: "001_notes",
-          sqlState: "42P07",
-          hint: expect.stringContaining("underpin repair --applied 001_notes") as string,
-        },
-      });
-      await repair(db(), { folder, applied: ["001"] });
-      expect(await migrate(db(), { folder })).toMatchObject({ applied: ["002_tags"] });
-      expect((await status(db(), { folder })).unfinished).toEqual([]);
-    });
-
-    it("brings back a row that somebody deleted, and takes one away that was taken back by hand", async () => {
-      const folder = folderOf(NOTES);
-      await migrate(db(), { folder });
-      await db().query("DELETE FROM underpin.schema_migrations WHERE version = '002_tags'");
-      await expect(migrate(db(), { folder })).rejects.toThrow(/its row in the ledger is gone/);
-      await repair(db(), { folder });
-      expect(await migrate(db(), { folder })).toMatchObject({ applied: [] });
-      await db().query("DROP TABLE tags");
-      await repair(db(), { folder, unapplied: ["002"] });
-      expect(await migrate(db(), { folder })).toMatchObject({ applied: ["002_tags"] });
-    });
-
-    it("looks at a database without making anything there", async () => {
-      const folder = folderOf(drizzleFiles({ "0000_a": "SELECT 1" }));
-      expect(await status(db(), { folder })).toMatchObject({
-        layout: "drizzle",
-        applied: [],
-        pending: ["0000_a"],
-        findings: [],
-      });
-      expect(
-        await db().query("SELECT 1 AS one FROM pg_catalog.pg_namespace WHERE nspname = 'underpin'"),
-      ).toEqual([]);
     });
   });
 });

@@ -96,7 +96,7 @@ export async function readLedger(
                  'stepsApplied', ${counted("= 'applied'")}, 'stepsClaimed', ${counted("= 'claimed'")},
                  'stepsTotal', ${counted("<> 'skipped'")})), '[]'::json)
                FROM ${s}.runs r
-               WHERE r.state <> 'undone' AND (r.name LIKE '${RUN_PREFIX}%' OR r.name LIKE '${BACK_PREFIX}%')
+               WHERE r.state <> 'undone' AND (r.name LIKE ${literal(`${RUN_PREFIX}%`)} OR r.name LIKE ${literal(`${BACK_PREFIX}%`)})
                  AND pg_catalog.right(r.name, ${ending.length}) = ${literal(ending)})::text AS runs`,
     );
     const runs = JSON.parse(row?.runs ?? "[]") as readonly MigrationRun[];

@@ -10,7 +10,7 @@ import type { FolderEntries, MigrationFolder } from "./migration.ts";
  * Reads a folder of migrations, whichever of the three layouts it has, with all that is wrong with it.
  *
  * @example
- * const { layout, migrations, findings } = readFolder("./drizzle");
+ * const { layout, migrations, findings } = readFolder(process.env.MIGRATIONS ?? "./drizzle");
  */
 export function readFolder(folder: string): MigrationFolder {
   const shown = shownPath(folder);
