@@ -1,1 +1,2 @@
 export { drift, type DriftOptions } from "./drift.ts";
+export { planChange, type ColumnRename, type PlanChangeOptions } from "./plan-change.ts";
