@@ -83,6 +83,7 @@ export function convertPrimaryKey(options: ConvertPrimaryKeyOptions): Plan {
     references,
   });
   refuseUnconverted(keyed);
+  refuseUnmeant(options, keyed);
   const conversion: Conversion = {
     ...keyed,
     surrogates: surrogatesOf(keyed, twinIndexes(keyed), surrogates),
@@ -185,6 +186,35 @@ function phasesOf(
       "Name each table whose key changes in one of phases.",
     );
   return phases.filter((phase) => phase.classes.length > 0);
+}
+
+/** A name in the options that means nothing would be passed over without a word. */
+function refuseUnmeant(
+  { names = {}, checks = [], leave = [], facts }: ConvertPrimaryKeyOptions,
+  { phases, twins }: Conversion,
+): void {
+  for (const [table, columns] of Object.entries(names))
+    for (const column of Object.keys(columns))
+      if (!twins.some((twin) => twin.table.name === table && twin.called === column))
+        refuse(
+          `names says how ${table}.${column} is called, which is not converted`,
+          "Mend the name, or leave it out.",
+        );
+  const lost = checks.find(({ phase }) => phase !== undefined && !phases.includes(phase));
+  if (lost !== undefined)
+    refuse(
+      `the check "${lost.title}" is of the phase ${lost.phase ?? ""}, and there is none`,
+      `The phases are ${phases.join(", ")}.`,
+    );
+  const known = [...facts.indexes, ...facts.constraints, ...facts.functions].map(
+    ({ name }) => name,
+  );
+  const unknown = leave.find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    refuse(
+      `leave names ${unknown}, which is neither an index nor a constraint nor a function`,
+      "Mend the name, or read the facts of its schema too.",
+    );
 }
 
 /** Tables whose key is one column; what has several is named for its own key, or follows the keys that it is made of. */

@@ -2,6 +2,7 @@ import type { ColumnFact } from "../../catalog/columns.ts";
 import type { ConstraintFact } from "../../catalog/constraints.ts";
 import type { Facts } from "../../catalog/read-facts.ts";
 import type { RelationName } from "../../plan/step.ts";
+import { DEFAULT_RUN_OPTIONS } from "../../run/options.ts";
 import { qualified } from "../../sql/quote.ts";
 import { isOf, isSame, refuse } from "../own-column.ts";
 
@@ -14,6 +15,7 @@ export type KeyFacts = Pick<
   | "indexes"
   | "constraints"
   | "triggers"
+  | "functions"
   | "partitions"
   | "inheritance"
   | "publications"
@@ -174,12 +176,13 @@ function memberOf({ columns }: KeyFacts, place: Place): KeyMember {
   return { table: place.table, column };
 }
 
-/** Every table whose primary key is one integer; partitions have theirs from above. */
+/** Every table whose primary key is one integer, but for those of the runs; partitions have theirs from above. */
 export function integerKeyed(facts: KeyFacts): readonly RelationName[] {
   return facts.tables
     .filter(
       (table) =>
         table.extension === null &&
+        table.schema !== DEFAULT_RUN_OPTIONS.runSchema &&
         !facts.partitions.some((each) => isSame(each, table) && each.parent !== null),
     )
     .filter((table) => {
