@@ -7,6 +7,7 @@ export interface EndState {
   readonly columns: unknown;
   readonly constraints: unknown;
   readonly indexes: unknown;
+  readonly triggers: unknown;
   readonly runs: unknown;
   readonly steps: unknown;
   readonly ranges: unknown;
@@ -44,6 +45,12 @@ export async function readEndState(sql: Sql, schema: string, runSchema: string):
     from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
     where c.relnamespace = (select oid from pg_catalog.pg_namespace where nspname = ${schema})
     order by 1`;
+  const triggers = await sql`
+    select pg_catalog.pg_get_triggerdef(t.oid) as definition, t.tgenabled
+    from pg_catalog.pg_trigger t join pg_catalog.pg_class c on c.oid = t.tgrelid
+    where c.relnamespace = (select oid from pg_catalog.pg_namespace where nspname = ${schema})
+      and not t.tgisinternal
+    order by 1`;
   const journal = ident(runSchema);
   // Runs by rank, since a transaction that was rolled back has used up a number.
   const runs = await sql.unsafe(
@@ -63,6 +70,7 @@ export async function readEndState(sql: Sql, schema: string, runSchema: string):
     columns: [...columns],
     constraints: [...constraints],
     indexes: [...indexes],
+    triggers: [...triggers],
     runs: [...runs],
     steps: [...steps],
     ranges: [...ranges],

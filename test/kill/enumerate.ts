@@ -27,6 +27,8 @@ export interface Enumeration {
    * after an answer that only read.
    */
   readonly everyMoment: boolean;
+  /** Only each so many-th of the points: to try a long plan. @default 1 */
+  readonly each?: number;
 }
 
 /** A kill after which the end was another one. */
@@ -56,7 +58,7 @@ const WIDTH = 4;
  * compares each end with that of an undisturbed run.
  */
 export async function killEverywhere(enumeration: Enumeration): Promise<Enumerated> {
-  const { server, pooled, plan, everyMoment } = enumeration;
+  const { server, pooled, plan, everyMoment, each = 1 } = enumeration;
   const lanes = await Promise.all(
     Array.from({ length: WIDTH }, async (_, number): Promise<Lane> => {
       const url = await server.database(`${plan.steps.length}_${number}`);
@@ -75,8 +77,10 @@ export async function killEverywhere(enumeration: Enumeration): Promise<Enumerat
     divergences.push({ point: "two undisturbed runs pass other points", difference: shifted });
   const distinct = ({ moment, reads, number }: NamedPoint) =>
     everyMoment || number === 1 || moment === "in flight" || (moment === "answered" && !reads);
-  const applies = [...first.applied.points.filter(distinct), ...BY_THE_CLOCK];
-  const undos = [...first.undone.points.filter(distinct), ...BY_THE_CLOCK];
+  const wanted = (points: readonly NamedPoint[]) =>
+    points.filter(distinct).filter((_, at) => at % each === 0);
+  const applies = [...wanted(first.applied.points), ...BY_THE_CLOCK];
+  const undos = [...wanted(first.undone.points), ...BY_THE_CLOCK];
   const left = Array.from(
     { length: Math.max(applies.length, undos.length) },
     (_, at) => at,
