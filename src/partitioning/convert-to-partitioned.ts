@@ -1,10 +1,20 @@
 import type { Plan } from "../plan/step.ts";
 import type { Scheme } from "../definition/scheme.ts";
+import { attachPlan } from "./attach/attach-plan.ts";
+import type { AttachOptions } from "./attach/attach-of.ts";
 import type { CopyToPartitionedOptions } from "./convert/copy-options.ts";
 import { copyPlan } from "./convert/copy-plan.ts";
 
 /** A plain table, how it is to be partitioned, and by which way. */
-export type ConvertToPartitionedOptions<S extends Scheme = Scheme> = CopyToPartitionedOptions<S>;
+export type ConvertToPartitionedOptions<S extends Scheme = Scheme> =
+  | CopyToPartitionedOptions<S>
+  | AttachToPartitionedOptions<S>;
+
+/** The same without a copy: the table becomes the first partition. */
+export interface AttachToPartitionedOptions<S extends Scheme = Scheme> extends AttachOptions<S> {
+  /** `attach`: the table becomes one partition of a new root, and is not rewritten. */
+  readonly strategy: "attach";
+}
 
 /**
  * Makes a partitioned table of a plain one, while reads and writes go on.
@@ -13,6 +23,9 @@ export type ConvertToPartitionedOptions<S extends Scheme = Scheme> = CopyToParti
  * keys keeps alike; one short transaction then gives it the name, with indexes, constraints, foreign keys on either side, policies, grants,
  * triggers, views, comments and the numbers of its sequences. The plain table is kept as `<table>_unpartitioned` until `dropUnpartitioned`:
  * an undo gives it the name again, with all rows that were written since.
+ *
+ * With `attach` no row is copied: the table becomes one partition of a new root, for all values that are there, and new values get partitions
+ * of their own.
  *
  * @example
  * import { pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
@@ -46,5 +59,5 @@ export type ConvertToPartitionedOptions<S extends Scheme = Scheme> = CopyToParti
 export function convertToPartitioned<S extends Scheme>(
   options: ConvertToPartitionedOptions<S>,
 ): Plan {
-  return copyPlan(options);
+  return options.strategy === "copy" ? copyPlan(options) : attachPlan(options);
 }

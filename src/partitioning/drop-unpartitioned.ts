@@ -10,7 +10,7 @@ import { functionNames } from "./provision-names.ts";
 /** Which plain table is dropped. */
 export interface DropUnpartitionedOptions extends TableTarget {
   /** Readings of the catalog after the plan of `convertToPartitioned` was applied. */
-  readonly facts: Pick<Facts, "tables" | "indexes" | "functions" | "sequences">;
+  readonly facts: Pick<Facts, "tables" | "indexes" | "functions" | "sequences" | "dependencies">;
   /** That plan, of the strategy `copy`. */
   readonly plan: Plan;
 }
@@ -42,6 +42,12 @@ export function dropUnpartitioned(options: DropUnpartitionedOptions): Plan {
       hint: "Apply the plan of convertToPartitioned, and read the facts after it.",
     });
   const dropped = [names.parked, names.log];
+  const views = facts.dependencies.flatMap(({ on, dependent }) =>
+    on.schema === schema && on.name === names.parked && dependent.kind === "materializedView"
+      ? [[qualified(dependent.schema, dependent.name), dependent] as const]
+      : [],
+  );
+  const materialized = [...new Map(views).values()];
   const functions = facts.functions.filter(
     (each) =>
       each.schema === schema &&
@@ -80,12 +86,18 @@ export function dropUnpartitioned(options: DropUnpartitionedOptions): Plan {
       id: "drop",
       title: `Drop ${names.parked} and the log`,
       sql: [
+        ...materialized.map(
+          (each) => `DROP MATERIALIZED VIEW ${qualified(each.schema, each.name)}`,
+        ),
         ...dropped.map((each) => `DROP TABLE IF EXISTS ${qualified(schema, each)}`),
         ...functions.map(
           (each) => `DROP FUNCTION IF EXISTS ${qualified(schema, each.name)}(${each.signature})`,
         ),
       ].join(";\n"),
       locks: [
+        ...materialized.map(
+          (each): Lock => ({ schema: each.schema, name: each.name, mode: "accessExclusive" }),
+        ),
         ...dropped.map((each) => lock(each, "accessExclusive")),
         ...facts.sequences.flatMap(({ ownedBy, name: own }) =>
           ownedBy?.schema === schema && ownedBy.table === names.parked
@@ -95,7 +107,9 @@ export function dropUnpartitioned(options: DropUnpartitionedOptions): Plan {
       ],
       // It creates none: these are the indexes that are dropped, each a lock.
       creates: facts.indexes.filter(
-        (each) => each.schema === schema && dropped.includes(each.table),
+        (each) =>
+          (each.schema === schema && dropped.includes(each.table)) ||
+          materialized.some((view) => view.schema === each.schema && view.name === each.table),
       ).length,
       transaction: "commitAfter",
       undo: { kind: "irreversible", reason: "the plain table is dropped" },

@@ -60,6 +60,7 @@ onEngines("A plain table that becomes a partitioned one", (engine) => {
     expect(await rows()).toBe("1,2,3,10,20,30");
     expect(await rows("elsewhere.high")).toBe("20,30");
     expect(await rows("elsewhere.higher")).toBe("30");
+    expect(await rows("elsewhere.counts")).toBe("6,60");
     const after = await facts();
     expect(after.tables.find(({ name }) => name === "readings")).toMatchObject({
       kind: "partitionedTable",
@@ -114,6 +115,8 @@ onEngines("A plain table that becomes a partitioned one", (engine) => {
     );
     expect(Number(next?.n)).toBeGreaterThan(Number(numbered?.n));
     expect(Number(next?.number)).toBe(7);
+    await db().query("REFRESH MATERIALIZED VIEW CONCURRENTLY elsewhere.counted");
+    expect(await rows("elsewhere.counts")).toBe("6,60,99");
     expect(next?.twice).toBe(198);
   });
 

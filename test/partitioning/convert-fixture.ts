@@ -57,6 +57,12 @@ export const BESIDE = `
   CREATE VIEW elsewhere.high WITH (security_barrier = true) AS SELECT reading_id, value FROM ${TABLE} WHERE value > 15;
   CREATE VIEW elsewhere.higher AS SELECT * FROM elsewhere.high WHERE value > 25;
   GRANT SELECT ON elsewhere.high TO parts_reader;
+  CREATE MATERIALIZED VIEW elsewhere.counted WITH (fillfactor = 80) AS SELECT site_id, sum(value) AS value FROM ${TABLE} GROUP BY site_id;
+  CREATE UNIQUE INDEX "a site's" ON elsewhere.counted (site_id);
+  COMMENT ON MATERIALIZED VIEW elsewhere.counted IS 'by site';
+  COMMENT ON COLUMN elsewhere.counted.value IS 'a sum';
+  GRANT SELECT ON elsewhere.counted TO parts_reader;
+  CREATE VIEW elsewhere.counts AS SELECT value FROM elsewhere.counted;
   CREATE TABLE elsewhere.notes (program_id text, site_id text, created_at timestamptz, reading uuid,
     CONSTRAINT note_of FOREIGN KEY (reading) REFERENCES ${TABLE} ON DELETE CASCADE);
   COMMENT ON CONSTRAINT note_of ON elsewhere.notes IS 'of a reading';

@@ -34,7 +34,7 @@ onEngines("A plain table on its way to partitions", (engine) => {
   const convert = async (options: Partial<CopyToPartitionedOptions> = SAID): Promise<Plan> =>
     convertToPartitioned({
       facts: await facts(),
-      scheme: scheme as CopyToPartitionedOptions["scheme"],
+      scheme,
       strategy: "copy",
       ...options,
     });
@@ -217,7 +217,7 @@ onEngines("A plain table on its way to partitions", (engine) => {
   });
 
   describe("is refused by name, with a remedy,", () => {
-    it.each<readonly [string, string, RegExp, Partial<CopyToPartitionedOptions>?]>([
+    it.each<readonly [string, string, RegExp, Partial<CopyToPartitionedOptions>]>([
       [
         "a unique constraint that would mean something else",
         "",
@@ -234,39 +234,51 @@ onEngines("A plain table on its way to partitions", (engine) => {
         "NULL in a dimension",
         `ALTER TABLE ${TABLE} ALTER COLUMN site_id DROP NOT NULL`,
         /may have NULL in site_id/,
+        SAID,
       ],
       [
-        "a materialized view",
-        `CREATE MATERIALIZED VIEW elsewhere.m AS SELECT value FROM ${TABLE}`,
-        /materialized view "elsewhere"."m"/,
+        "a materialized view over another",
+        `CREATE MATERIALIZED VIEW elsewhere.m AS SELECT value FROM elsewhere.counted`,
+        /"elsewhere"."counted" is used by "elsewhere"."m"/,
+        SAID,
       ],
-      ["a publication", `CREATE PUBLICATION parts_pub FOR TABLE ${TABLE}`, /publication parts_pub/],
+      [
+        "a publication",
+        `CREATE PUBLICATION parts_pub FOR TABLE ${TABLE}`,
+        /publication parts_pub/,
+        SAID,
+      ],
       [
         "a constraint that was never proved",
         `ALTER TABLE ${TABLE} ADD CONSTRAINT later CHECK (value < 10) NOT VALID`,
         /has later, which its rows were never proved/,
+        SAID,
       ],
       [
         "an exclusion constraint",
         `ALTER TABLE ${TABLE} ADD CONSTRAINT apart EXCLUDE (number WITH =)`,
         /exclusion constraint apart/,
+        SAID,
       ],
       [
         "a rule",
         `CREATE RULE no AS ON DELETE TO ${TABLE} WHERE old.value = 1 DO INSTEAD NOTHING`,
         /has the rule no/,
+        SAID,
       ],
       [
         "a name that is taken",
         `CREATE TABLE ${schema}.readings_unpartitioned ()`,
         /name readings_unpartitioned/,
+        SAID,
       ],
       [
         "a mark for CLUSTER",
         `CLUSTER ${TABLE} USING readings_value_idx`,
         /clustered by readings_value_idx/,
+        SAID,
       ],
-    ])("%s", async (_, make, message, options = SAID) => {
+    ])("%s", async (_, make, message, options) => {
       if (make !== "") await db().query(make);
       try {
         await expect(convert(options)).rejects.toThrow(message);

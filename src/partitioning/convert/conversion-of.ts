@@ -8,6 +8,7 @@ import { conversionNames, schemeOf, type Conversion } from "./conversion.ts";
 import type { ConvertFacts, PlainTable } from "./copy-options.ts";
 import { dependentsOf } from "./dependents-of.ts";
 import { incomingKeys } from "./incoming-keys.ts";
+import { carriedMaterializedView } from "./materialized-views.ts";
 import { primaryKeyOf, shapesOf } from "./key-shapes.ts";
 import { refuseOddTable, refuser } from "./refusals.ts";
 
@@ -39,7 +40,7 @@ export function conversionOf(options: PlainTable): Conversion {
   const wanted = primaryKeyOf(options, primary, getTableConfig(scheme.table));
   const { shapes, loosened } = shapesOf(options, { primary, wanted, columns });
   const own = { schema, name };
-  const dependents = dependentsOf(facts, own);
+  const { views, lookers, materialized } = dependentsOf(facts, own, { materialized: true });
   return {
     schema,
     table,
@@ -70,7 +71,9 @@ export function conversionOf(options: PlainTable): Conversion {
         facts.constraints.find((each) => isOwn(each) && each.name === key.name)?.comment ?? null,
     })),
     incoming: incomingKeys(options, { own, primary: primary.columns, wanted, shapes }),
-    ...dependents,
+    views,
+    lookers,
+    materialized: materialized.map((view) => carriedMaterializedView(facts, view)),
     consulted: consultedBy(facts, own),
     options: table.options,
     loosened,

@@ -6,6 +6,7 @@ import type { Scheme } from "../../definition/scheme.ts";
 import type { KeyColumn, RelationName } from "../../plan/step.ts";
 import { shorten } from "../../sql/shorten.ts";
 import type { TwinNames, Twins } from "../flat/twins.ts";
+import type { CarriedMaterializedView } from "./materialized-views.ts";
 import type { OutgoingKey } from "../reshape-of.ts";
 
 /** A plain table that becomes a partitioned one. */
@@ -20,6 +21,7 @@ export interface Conversion extends Twins {
   readonly incoming: readonly IncomingKey[];
   /** Views that read the table. */
   readonly views: readonly ViewFact[];
+  readonly materialized: readonly CarriedMaterializedView[];
   /** Policies of other tables that look into this one. */
   readonly lookers: readonly PolicyFact[];
   /** The tables that its own policies look into. */

@@ -6,7 +6,18 @@ import { ident, literal, qualified } from "../../sql/quote.ts";
 import type { ConvertFacts } from "./copy-options.ts";
 import { refuser } from "./refusals.ts";
 
-const isSame = (a: RelationName, b: RelationName) => a.schema === b.schema && a.name === b.name;
+/** Whether two names are those of one relation. */
+export const isSame = (a: RelationName, b: RelationName) =>
+  a.schema === b.schema && a.name === b.name;
+
+/** What reads a table and is carried over. */
+export interface Dependents {
+  readonly views: readonly ViewFact[];
+  /** Materialized views: none unless they were asked for. */
+  readonly materialized: readonly ViewFact[];
+  /** Policies of other tables. */
+  readonly lookers: readonly PolicyFact[];
+}
 
 /**
  * What reads a table by its number, and would go on with the parked one: views, and policies of other tables. Both are said again in place once
@@ -15,7 +26,8 @@ const isSame = (a: RelationName, b: RelationName) => a.schema === b.schema && a.
 export function dependentsOf(
   facts: ConvertFacts,
   own: RelationName,
-): { readonly views: readonly ViewFact[]; readonly lookers: readonly PolicyFact[] } {
+  { materialized = false }: { readonly materialized?: boolean } = {},
+): Dependents {
   const refuse = refuser(qualified(own.schema, own.name));
   const users = facts.dependencies.filter(
     ({ on, dependent }) =>
@@ -24,6 +36,7 @@ export function dependentsOf(
       !(isSame(dependent, own) && dependent.kind !== "view" && dependent.kind !== "function"),
   );
   const views = new Map<string, ViewFact>();
+  const filled = new Map<string, ViewFact>();
   const lookers = new Map<string, PolicyFact>();
   for (const { dependent, on } of users) {
     const path = qualified(dependent.schema, dependent.name);
@@ -36,6 +49,13 @@ export function dependentsOf(
     );
     if (dependent.kind === "view" && view !== undefined && on.kind !== "type")
       views.set(path, view);
+    else if (
+      materialized &&
+      dependent.kind === "materializedView" &&
+      view !== undefined &&
+      on.kind !== "type"
+    )
+      filled.set(path, view);
     else if (dependent.kind === "policy" && policy !== undefined)
       lookers.set(`${path} ${policy.name}`, policy);
     else
@@ -44,7 +64,11 @@ export function dependentsOf(
         "Drop it, convert the table, and make it again with its grants; read the facts of its schema too.",
       );
   }
-  return { views: [...views.values()], lookers: [...lookers.values()] };
+  return {
+    views: [...views.values()],
+    materialized: [...filled.values()],
+    lookers: [...lookers.values()],
+  };
 }
 
 const WORDS = {

@@ -1,6 +1,6 @@
 import { ident, literal, qualified } from "../../sql/quote.ts";
 import { watchFunctionSql } from "./twin-log.ts";
-import { besideName, type Twins } from "./twins.ts";
+import { besideName, type TwinNames, type Twins } from "./twins.ts";
 
 /** Gives up before the server's `deadlock_timeout` (1 s by default) lets an application's transaction be the victim. */
 export function lockTwinsSql(schema: string, tables: readonly string[], mode: string): string {
@@ -61,8 +61,8 @@ export function makeLogSql(twins: Twins): readonly string[] {
   ];
 }
 
-/** What default privileges gave. */
-function closeSql(path: string): string {
+/** Takes away what default privileges gave. */
+export function closeSql(path: string): string {
   return `DO ${literal(`
 DECLARE
   v_grantee oid;
@@ -86,7 +86,14 @@ END`)}`;
 }
 
 /** An index as PostgreSQL prints it, on the table beside and under another name; with its constraint, if it has one. */
-export function copyIndexSql(twins: Twins, name: string): string {
+export function copyIndexSql(
+  twins: {
+    readonly schema: string;
+    readonly table: { readonly name: string };
+    readonly names: Pick<TwinNames, "beside" | "endings">;
+  },
+  name: string,
+): string {
   const { schema, table, names } = twins;
   const beside = literal(qualified(schema, names.beside));
   const as = literal(besideName(twins, name));

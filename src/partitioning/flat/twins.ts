@@ -37,12 +37,16 @@ export interface TwinNames {
   readonly endings: { readonly beside: string; readonly parked: string };
 }
 
+interface Named {
+  readonly names: Pick<TwinNames, "endings">;
+}
+
 /** The name of an index or sequence of the table beside, until the swap. */
-export function besideName({ names }: Pick<Twins, "names">, name: string): string {
+export function besideName({ names }: Named, name: string): string {
   return shorten(`${name}_${names.endings.beside}`);
 }
 
 /** The name of an index or sequence of the first table, once the other has its name. */
-export function parkedName({ names }: Pick<Twins, "names">, name: string): string {
+export function parkedName({ names }: Named, name: string): string {
   return shorten(`${name}_${names.endings.parked}`);
 }

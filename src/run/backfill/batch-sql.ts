@@ -55,7 +55,7 @@ export function changeSql(
   if ("sql" in step)
     // Locked and read in one: a copy of what the snapshot shows would lose the update that was waited for, unless a log has it.
     return `WITH batch AS MATERIALIZED (
-  SELECT target.* FROM ${target} WHERE ${rows} ORDER BY ${own}${step.lockRows === false ? "" : " FOR NO KEY UPDATE"}
+  SELECT target.* FROM ${target} WHERE ${rows}${step.lockRows === false ? "" : ` ORDER BY ${own} FOR NO KEY UPDATE`}
 ), ${changed} AS (${step.sql}
   RETURNING true AS ok, false AS again)`;
   throw new Error("a transform has no statement of its own");
