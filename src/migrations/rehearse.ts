@@ -279,7 +279,7 @@ function unlooked({ items, ran, filled, data, first, after }: Unlooked): readonl
         ]),
     ...(empty.length === 0
       ? []
-      : [`readings of ${empty.join(", ")}: no row was there${because(filled)}`]),
+      : [`readings of ${empty.join(", ")}: no row was there${because(filled, empty)}`]),
     ...(filled.model.definition.access.length === 0 && policies(first) !== policies(after)
       ? ["who sees what after policies changed: no definition says who asks"]
       : []),
@@ -291,6 +291,9 @@ function notMeasured({ measured, state, kind }: RehearsedStep): boolean {
   return !measured && state === "done" && (kind === "sql" || kind === "check");
 }
 
-function because({ world: { problems } }: Filled): string {
-  return problems.length === 0 ? "" : ` (${problems.join("; ")})`;
+function because({ world: { problems } }: Filled, empty: readonly string[]): string {
+  const why = problems.filter((problem) =>
+    empty.some((table) => problem.startsWith(`table ${table}: `)),
+  );
+  return why.length === 0 ? "" : ` (${why.join("; ")})`;
 }

@@ -22,13 +22,17 @@ const HANDLER = "requireBackup";
  * backup can be restored is asked by `verifyBackup`.
  *
  * @example
+ * import { mkdtemp } from "node:fs/promises";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
  * import { apply, plan } from "underpin";
- * import { backup, backupHandlers, dropColumn, requireBackup } from "underpin/migrations";
+ * import { backup, backupHandlers, requireBackup, setNotNull } from "underpin/migrations";
  *
- * await backup(db, { to: "backups/before-drop.tar" });
- * const careful = plan("drop-legacy", [
- *   requireBackup({ backup: "backups/before-drop.tar", maxAgeHours: 24 }),
- *   dropColumn({ table: "users", column: "legacy" }),
+ * const to = join(await mkdtemp(join(tmpdir(), "backup-")), "before.tar");
+ * await backup(db, { to });
+ * const careful = plan("careful", [
+ *   requireBackup({ backup: to, maxAgeHours: 24 }),
+ *   setNotNull({ table: "users", column: "email" }),
  * ]);
  * await apply(db, careful, { handlers: backupHandlers });
  */

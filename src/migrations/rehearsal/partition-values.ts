@@ -11,13 +11,25 @@ export function partitionValues(
     ({ parent, isDefault }) =>
       parent?.schema === node.schema && parent.name === node.name && !isDefault,
   );
-  return children.flatMap((child): readonly Values[] => {
-    const own = ownValues(node, child);
+  const current = children.filter(isOfNow);
+  return (current.length > 0 ? current : children).flatMap((child): readonly Values[] => {
+    // Values are made of the last days anyway, and others may contradict what is in the row beside them.
+    const own = current.length > 0 ? {} : ownValues(node, child);
     if (own === undefined) return [];
     if (child.key === null) return [own];
     return partitionValues(child, all).map((below) => ({ ...own, ...below }));
   });
 }
+
+/** Whether a range of time holds the last days. */
+function isOfNow({ bound }: PartitionFact): boolean {
+  const [, from = "", to = ""] =
+    /^FOR VALUES FROM \('([^']+)'\) TO \('([^']+)'\)$/.exec(bound ?? "") ?? [];
+  return DATE.test(from) && Date.parse(from) <= Date.now() - DAY && Date.parse(to) > Date.now();
+}
+
+const DATE = /^\d{4}-\d\d-\d\d/;
+const DAY = 86_400_000;
 
 /** The first value of a list; the lower end of a range, which is within it. */
 function ownValues({ key }: PartitionFact, { bound }: PartitionFact): Values | undefined {
