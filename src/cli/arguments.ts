@@ -27,9 +27,10 @@ export function parseArguments(argv: readonly string[], verbs: readonly Verb[]):
   const { values, positionals } = read(rest, verb, allowed);
   if (values["help"] === true) return { kind: "help", verb };
   const missing = verb.operands[positionals.length];
-  if (missing !== undefined)
+  if (missing !== undefined && missing.many !== true)
     throw misuse(`underpin ${verb.name} needs ${missing.name}: ${missing.help}`, usage(verb));
-  if (positionals.length > verb.operands.length)
+  const takesMany = verb.operands.some((operand) => operand.many === true);
+  if (positionals.length > verb.operands.length && !takesMany)
     throw misuse(
       `underpin ${verb.name} does not know what to do with "${positionals[verb.operands.length]}"`,
       usage(verb),
@@ -39,7 +40,9 @@ export function parseArguments(argv: readonly string[], verbs: readonly Verb[]):
 
 /** The first line of a verb's help. */
 export function usage({ name, operands, options }: Verb): string {
-  const words = operands.map((operand) => ` ${operand.name}`).join("");
+  const words = operands
+    .map((operand) => (operand.many === true ? ` [${operand.name} …]` : ` ${operand.name}`))
+    .join("");
   return `Usage: underpin ${name}${words}${options.length > 0 ? " [options]" : ""}`;
 }
 

@@ -32,6 +32,8 @@ export interface Verb {
 export interface Operand {
   readonly name: string;
   readonly help: string;
+  /** There may be any number of them, none included: the last operand of its verb. */
+  readonly many?: true;
 }
 
 /** The text of an option, where it was given. */

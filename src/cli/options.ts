@@ -29,6 +29,11 @@ export const OPTIONS = {
     value: "FORMAT",
     help: "How to print: text, markdown, json or sql [default: text]",
   },
+  postgres: {
+    type: "string",
+    value: "MAJOR",
+    help: "The oldest server it is for: 15, 16, 17 or 18 [default: 18, or that of --url]",
+  },
   "dry-run": {
     type: "boolean",
     help: "Change nothing: print the plan and what the journal says would still run",

@@ -6,6 +6,7 @@ import { baselineVerb } from "./verb-baseline.ts";
 import { checkVerb } from "./verb-check.ts";
 import { confirmVerb, pauseVerb, resumeVerb } from "./verb-control.ts";
 import { doctorVerb } from "./verb-doctor.ts";
+import { lintVerb } from "./verb-lint.ts";
 import { migrateVerb } from "./verb-migrate.ts";
 import { partitionsVerb } from "./verb-partitions.ts";
 import { planVerb } from "./verb-plan.ts";
@@ -27,6 +28,7 @@ export const VERBS: readonly Verb[] = [
   baselineVerb,
   squashVerb,
   repairVerb,
+  lintVerb,
   planVerb,
   rehearseVerb,
   applyVerb,

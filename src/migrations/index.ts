@@ -184,3 +184,10 @@ export {
 export { type MigrationFailure, type MigrationReport } from "./runner/report.ts";
 export { type RunnerOptions } from "./runner/runner-context.ts";
 export { type Tenant } from "./runner/tenant.ts";
+
+/** Scripts: what they would do to others, and the same online. */
+export { lint, type LintOptions } from "./lint/lint.ts";
+export { type LintFinding } from "./lint/finding.ts";
+export { type PostgresMajor } from "./lint/versions.ts";
+export { type RuleName } from "./rewrite/rules.ts";
+export { rewriteOnline, type RewriteOptions, type Rewritten } from "./rewrite/rewrite-online.ts";

@@ -39,6 +39,7 @@ const LAZY = [
   "@electric-sql/pglite",
   "drizzle-orm/pglite",
   "drizzle-kit",
+  "libpg-query",
   "vitest",
   "zod",
   "drizzle-zod",
