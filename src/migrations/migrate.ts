@@ -2,6 +2,7 @@ import type { DatabaseLike } from "../executor/connect.ts";
 import type { Findings } from "../catalog/finding.ts";
 import { isUnderpinError, UnderpinError } from "../errors.ts";
 import type { Lease } from "../run/lease.ts";
+import { acrossConnections } from "../run/reconnect.ts";
 import type { Outcome } from "../run/report.ts";
 import { groupsOf, isEmptyDatabase, runAtOnce, type Group } from "./runner/at-once.ts";
 import { compareLedger, upTo } from "./runner/compare-ledger.ts";
@@ -76,7 +77,13 @@ export async function migrate(db: DatabaseLike, options: MigrateOptions): Promis
         [],
         false,
       ),
-    (lease) => applyPending(context, lease, scope),
+    (lease) => {
+      const applied: string[] = [];
+      // What a lost connection left open, the ledger answers: it is read again.
+      return acrossConnections({ ...context, signal: runnerOptions.signal }, () =>
+        applyPending(context, lease, scope, applied),
+      );
+    },
   );
 }
 
@@ -106,7 +113,12 @@ async function lookAt(context: RunnerContext, scope: Scope): Promise<Look> {
   let notes: Findings = [];
   const looks = folder.layout !== "numbered" && drizzleLedger !== false;
   if (looks && compared.pending.length > 0) {
-    const found = await readDrizzleApplied(context.executor, drizzleLedger, compared.pending);
+    const found = await readDrizzleApplied(
+      context.executor,
+      drizzleLedger,
+      compared.pending,
+      folder.migrations,
+    );
     imported = found.migrations;
     notes = found.findings;
     const rows = imported.map((migration) => ({
@@ -122,7 +134,6 @@ async function lookAt(context: RunnerContext, scope: Scope): Promise<Look> {
     check !== "out-of-order" || pending.some(({ version }) => version === object);
   const findings = [...folder.findings, ...compared.findings.filter(isAsked), ...notes];
   refuseFindings(stopping(findings, allow), "migrationLedger");
-  refuseHalfDone(context, state, folder, pending);
   return { state, pending, imported, squashed: compared.squashed, findings };
 }
 
@@ -161,9 +172,11 @@ async function applyPending(
   context: RunnerContext,
   lease: Lease,
   scope: Scope,
+  applied: string[],
 ): Promise<MigrationReport> {
-  // What was read before the lease may be old.
+  // What was read before the lease may be old, and what is half done then may be another process at work.
   const look = await lookAt(context, scope);
+  refuseHalfDone(context, look.state, scope.folder, look.pending);
   const { executor, place, settings } = context;
   const resolved = await Promise.all(look.pending.map(resolveMigration));
   // All of them are read to the end before the first is run.
@@ -177,8 +190,7 @@ async function applyPending(
   const groups: readonly Group[] = fresh
     ? groupsOf(context, resolved)
     : resolved.map((one) => ({ kind: "alone", resolved: one }));
-  const applied: string[] = [];
-  let ranHere = look.imported.length + look.squashed.length > 0;
+  let ranHere = applied.length + look.imported.length + look.squashed.length > 0;
   for (const group of groups) {
     const members =
       group.kind === "alone" ? [group.resolved] : group.all.map((one) => one.resolved);

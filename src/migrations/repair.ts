@@ -105,7 +105,9 @@ async function workOf(scope: Scope): Promise<readonly Work[]> {
   const versions = folder.migrations.map(({ version }) => version);
   const rows = new Map(state.rows.map((row) => [row.version, row]));
   const applied = new Set(scope.applied.map((word) => findVersion(versions, word)));
-  const unapplied = new Set(scope.unapplied.map((word) => findVersion([...rows.keys()], word)));
+  const begun = versions.filter((version) => state.runs.has(runNameOf(version, place.tenant)));
+  const known = [...new Set([...rows.keys(), ...begun])];
+  const unapplied = new Set(scope.unapplied.map((word) => findVersion(known, word)));
   const work: Work[] = [];
   for (const version of unapplied)
     work.push({

@@ -7,8 +7,20 @@ import type { Outcome, Report } from "../run/report.ts";
 import { undo } from "../run/undo.ts";
 import { findVersion } from "./runner/compare-ledger.ts";
 import { downHandler } from "./runner/function-handler.ts";
-import { readLedger, runNameOf, type LedgerRow, type LedgerState } from "./runner/ledger.ts";
-import { FUNCTION_HANDLER, planOfDownFunction, planOfRollback } from "./runner/plan-of.ts";
+import {
+  readLedger,
+  RUN_PREFIX,
+  runNameOf,
+  versionOf,
+  type LedgerRow,
+  type LedgerState,
+} from "./runner/ledger.ts";
+import {
+  FUNCTION_HANDLER,
+  isOfMigration,
+  planOfDownFunction,
+  planOfRollback,
+} from "./runner/plan-of.ts";
 import { readFolder } from "./runner/read-folder.ts";
 import { resolveMigration } from "./runner/resolve-migration.ts";
 import { failureOf, nextOfRollback, type MigrationReport } from "./runner/report.ts";
@@ -49,7 +61,8 @@ export async function rollback(
   const context = await openRunner(db, runnerOptions);
   const wanted = async () => {
     const state = await readLedger(context.executor, context.place);
-    return { state, rows: rowsToTake(state.rows, steps, to) };
+    const half = halfDone(state, context.place.tenant);
+    return { state, rows: rowsToTake([...state.rows, ...half], steps, to) };
   };
   return asOnlyRunner(
     context,
@@ -70,6 +83,34 @@ export async function rollback(
       return takeBack(context, state, rows, folder);
     },
   );
+}
+
+/**
+ * Migrations that are applied, or taken back, in part and have no row: they go before all others, since a person who rolls back
+ * after a failure means what failed.
+ */
+function halfDone({ rows, runs }: LedgerState, tenant: string): readonly LedgerRow[] {
+  const known = new Set(rows.map(({ version }) => runNameOf(version, tenant)));
+  return [...runs.values()]
+    .filter(
+      ({ name, state, stepsApplied, stepsClaimed }) =>
+        name.startsWith(RUN_PREFIX) &&
+        !known.has(name) &&
+        state !== "applied" &&
+        (state === "undoing" || stepsApplied + stepsClaimed > 0),
+    )
+    .map(({ name }) => ({
+      version: versionOf(name, tenant),
+      appliedAt: "",
+      appliedBy: "",
+      checksum: "",
+      rollbackSql: null,
+      irreversible: null,
+      migrationSql: null,
+      way: "applied",
+      partOf: null,
+      back: "plan",
+    }));
 }
 
 function refuseSteps(steps: number | undefined, to: string | undefined): void {
@@ -130,6 +171,11 @@ async function refuseIrreversible(
     throw refused(
       "the run with its plan is gone",
       "Write its down file and take that over with underpin repair; then roll back.",
+    );
+  if (run.state !== "applied" && run.plan.steps.some(({ undo: how }) => isOfMigration(how)))
+    throw refused(
+      "it is half applied, and its down takes back the whole of it only",
+      `Go on with underpin migrate; or bring the database to one side by hand and write that down: underpin repair --applied ${version}, or --unapplied ${version}.`,
     );
   const reasons = run.plan.steps.flatMap(({ id, undo: { ...how } }) =>
     how.kind === "irreversible" ? [`step ${id}: ${how.reason}`] : [],

@@ -61,7 +61,7 @@ export async function status(
   const { pending, squashed, findings } = compareLedger(folder, state);
   const looks = folder.layout !== "numbered" && drizzleLedger !== false && pending.length > 0;
   const found = looks
-    ? await readDrizzleApplied(executor, drizzleLedger, pending)
+    ? await readDrizzleApplied(executor, drizzleLedger, pending, folder.migrations)
     : { migrations: [], findings: [] };
   const taken = new Set([...found.migrations, ...squashed]);
   const unfinished = [...state.runs.values()].filter(({ state: now }) => now !== "applied");

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
 import { beforeEach, expect, it } from "vitest";
 import { baseline } from "../../src/migrations/baseline.ts";
@@ -157,5 +158,40 @@ onEngines("the ledger of a folder", (engine) => {
     expect(
       await db().query("SELECT 1 AS one FROM pg_catalog.pg_namespace WHERE nspname = 'underpin'"),
     ).toEqual([]);
+  });
+
+  it("takes over what Drizzle's own migrator applied, and says what was edited or is gone", async () => {
+    const hash = (text: string) => createHash("sha256").update(text).digest("hex");
+    const first = "CREATE TABLE first (id int);\r\n";
+    await db().query(
+      `CREATE SCHEMA drizzle;
+       CREATE TABLE drizzle.__drizzle_migrations (id serial PRIMARY KEY, hash text NOT NULL, created_at bigint);
+       INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES
+         ('${hash(first)}', 1700000000000), ('${hash("before")}', 1700000060000), ('gone', 1)`,
+    );
+    // Checked out with other line ends, and one that was edited since.
+    const folder = folderOf(
+      drizzleFiles({
+        "0000_first": first.replaceAll("\r\n", "\n"),
+        "0001_second": "CREATE TABLE after (id int);",
+        "0002_third": "CREATE TABLE third (id int);",
+      }),
+    );
+    expect(await status(db(), { folder })).toMatchObject({
+      imported: ["0000_first", "0001_second"],
+      pending: ["0002_third"],
+      findings: [{ check: "imported-changed" }, { check: "imported-missing" }],
+    });
+    expect(await migrate(db(), { folder })).toMatchObject({
+      outcome: "applied",
+      applied: ["0002_third"],
+      findings: [{ check: "imported-changed" }, { check: "imported-missing" }],
+    });
+    expect(await tables()).toEqual(["third"]);
+    expect((await status(db(), { folder })).applied).toMatchObject([
+      { version: "0000_first", way: "imported" },
+      { version: "0001_second", way: "imported" },
+      { version: "0002_third", way: "applied" },
+    ]);
   });
 });

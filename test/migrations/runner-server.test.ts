@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import postgres from "postgres";
 import { beforeEach, expect, it } from "vitest";
+import { checksumOf } from "../../src/migrations/runner/checksum.ts";
 import { migrateFleet } from "../../src/migrations/fleet.ts";
 import { migrate } from "../../src/migrations/migrate.ts";
 import { rollback } from "../../src/migrations/rollback.ts";
@@ -197,6 +198,59 @@ onServers("the runner beside others", (server) => {
     await expect(migrate(sql, { folder, tenant: { schema: "underpin" } })).rejects.toThrow(
       /cannot be the schema of a tenant/,
     );
+  });
+
+  it("runs the plan beside a file, and takes it back by the plan", async () => {
+    const step = (id: string, sql: string, undo: string) => ({
+      kind: "sql",
+      id,
+      title: id,
+      sql,
+      locks: [],
+      transaction: "commitAfter",
+      undo: { kind: "statement", sql: undo, locks: [], transaction: "inside" },
+    });
+    const text = "CREATE TABLE planned (id int);";
+    const plan = {
+      format: 1,
+      name: "planned",
+      steps: [
+        step("make", "CREATE TABLE planned (id int)", "DROP TABLE planned"),
+        step("mark", "COMMENT ON TABLE planned IS 'by plan'", "COMMENT ON TABLE planned IS NULL"),
+      ],
+    };
+    const folder = folderOf({
+      "001_planned.sql": text,
+      "001_planned.down.sql": "DROP TABLE something_else;",
+      "001_planned.plan.json": JSON.stringify({ format: 1, sql: checksumOf(text), plan }),
+    });
+    expect(await migrate(server.sql(), { folder })).toMatchObject({ applied: ["001_planned"] });
+    const [made] = await server.sql()`select obj_description('planned'::regclass) as comment`;
+    expect(made?.["comment"]).toBe("by plan");
+    expect(await rollback(server.sql())).toMatchObject({ takenBack: ["001_planned"] });
+    expect(await server.sql()`select to_regclass('planned') as there`).toEqual([{ there: null }]);
+  });
+
+  it("goes on when every connection is cut while it runs", async () => {
+    const folder = folderOf({
+      ...TABLE,
+      ...Object.fromEntries(
+        Array.from({ length: 30 }, (_, at) => [
+          `${String(at + 2).padStart(3, "0")}_row.sql`,
+          `SET LOCAL application_name = 'x'; INSERT INTO kept VALUES (${at}); SELECT pg_sleep(0.02);`,
+        ]),
+      ),
+    });
+    const migrating = migrate(server.connect({ max: 3 }), { folder });
+    for (let cut = 0; cut < 3; cut++) {
+      await new Promise((done) => setTimeout(done, 300));
+      await server.sql()`
+        select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'`;
+    }
+    const report = await migrating;
+    expect(report).toMatchObject({ outcome: "applied", left: [] });
+    expect(await numbers()).toEqual(Array.from({ length: 30 }, (_, at) => at));
   });
 
   it("is the same on the command line", async () => {

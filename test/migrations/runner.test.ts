@@ -227,5 +227,61 @@ onEngines("the runner of a folder", (engine) => {
       expect(await rollback(db(), { folder })).toMatchObject({ takenBack: ["003_x"] });
       expect(await migrate(db(), { folder })).toMatchObject({ applied: ["003_x"] });
     });
+
+    it("takes back what is half applied before anything else, where its plan can", async () => {
+      await db().query("CREATE TABLE live (id int)");
+      const step = (id: string, sql: string, undo: string) =>
+        `{ kind: "sql", id: "${id}", title: "${id}", sql: "${sql}", locks: [], transaction: "commitAfter",
+           undo: { kind: "statement", sql: "${undo}", locks: [], transaction: "inside" } }`;
+      const folder = folderOf({
+        ...NOTES,
+        "003_plan.mjs": `export default { format: 1, name: "x", steps: [
+          ${step("one", "CREATE TABLE one (id int)", "DROP TABLE one")},
+          ${step("two", "CREATE TABLE nowhere.two (id int)", "DROP TABLE nowhere.two")} ] };`,
+      });
+      expect(await migrate(db(), { folder })).toMatchObject({
+        outcome: "failed",
+        failure: { version: "003_plan", step: "two" },
+      });
+      expect(await tables()).toContain("one");
+      expect(await rollback(db(), { folder })).toMatchObject({ takenBack: ["003_plan"] });
+      expect(await tables()).toEqual(["live", "notes", "tags"]);
+      expect(await rollback(db(), { folder })).toMatchObject({ takenBack: ["002_tags"] });
+    });
+
+    it("says what to do with SQL that is half applied, and takes a person's word for it", async () => {
+      await db().query("CREATE TABLE live (id int)");
+      const folder = folderOf({
+        ...NOTES,
+        "003_half.sql":
+          "CREATE INDEX CONCURRENTLY live_by_id ON live (id); CREATE TABLE nowhere.two (id int);",
+        "003_half.down.sql": "DROP TABLE nowhere.two; DROP INDEX live_by_id;",
+      });
+      expect(await migrate(db(), { folder })).toMatchObject({ outcome: "failed" });
+      await expect(rollback(db(), { folder })).rejects.toMatchObject({
+        code: "irreversible",
+        message: expect.stringContaining(
+          "003_half cannot be taken back: it is half applied",
+        ) as string,
+        hint: expect.stringContaining("--unapplied 003_half") as string,
+      });
+      await db().query("DROP INDEX live_by_id");
+      await repair(db(), { folder, unapplied: ["003"] });
+      expect(await rollback(db(), { folder })).toMatchObject({ takenBack: ["002_tags"] });
+    });
+
+    it("keeps to hostile names, of versions and of the run schema", async () => {
+      const hostile = `001_we"ird 'name' 100%`;
+      const folder = folderOf({
+        [`${hostile}.sql`]: "CREATE TABLE notes (id int);",
+        [`${hostile}.down.sql`]: "DROP TABLE notes;",
+      });
+      const runSchema = 'we"ird Schema';
+      await db().query(`DROP SCHEMA IF EXISTS "we""ird Schema" CASCADE`);
+      expect(await migrate(db(), { folder, runSchema })).toMatchObject({ applied: [hostile] });
+      expect(await migrate(db(), { folder, runSchema })).toMatchObject({ applied: [] });
+      expect(await rollback(db(), { folder, runSchema })).toMatchObject({ takenBack: [hostile] });
+      expect(await tables()).toEqual([]);
+    });
   });
 });

@@ -33,6 +33,7 @@ export async function readDrizzleApplied(
   db: Queryable,
   { schema = "drizzle", table = "__drizzle_migrations" }: DrizzleLedger,
   pending: readonly Migration[],
+  all: readonly Migration[],
 ): Promise<DrizzleApplied> {
   const rows = await readRows(db, qualified(schema, table));
   const hashes = new Set(rows.map(({ hash }) => hash));
@@ -53,6 +54,20 @@ export async function readDrizzleApplied(
       );
     return known;
   });
+  const isOf = (row: DrizzleRow) => (migration: Migration) =>
+    migration.drizzle.hashes.includes(row.hash) ||
+    migration.version === row.name ||
+    migration.drizzle.when === Number(row.created_at);
+  const unknown = rows.filter((row) => !all.some(isOf(row))).length;
+  if (unknown > 0)
+    findings.push(
+      folderWarning(
+        "imported-missing",
+        qualified(schema, table),
+        `${unknown} of ${rows.length} migrations that Drizzle's own migrator applied here are not in the folder`,
+        "Bring their files back, or see that what is left does not need them",
+      ),
+    );
   return { migrations, findings };
 }
 

@@ -39,11 +39,22 @@ export function readNumberedFolder({ folder, shown, entries }: FolderEntries): M
           "Begin its name with one, as 004_name.sql, or move it out of the folder",
         ),
       );
-  const rollbacks = entries.includes("rollback/")
-    ? readDirectory(`${folder}/rollback`, `${shown}/rollback`)
-        .filter((name) => /^\d+[_.-].*\.sql$/.test(name))
-        .map(numberedOf)
+  const inRollback = entries.includes("rollback/")
+    ? readDirectory(`${folder}/rollback`, `${shown}/rollback`).filter((name) =>
+        name.endsWith(".sql"),
+      )
     : [];
+  const rollbacks = inRollback.filter((name) => /^\d+[_.-]/.test(name)).map(numberedOf);
+  for (const name of inRollback)
+    if (!/^\d+[_.-]/.test(name))
+      findings.push(
+        folderError(
+          "rollback-orphan",
+          `${shown}/rollback/${name}`,
+          `${shown}/rollback/${name} has no number, so that nobody can say what it takes back`,
+          "Begin its name with the number of its migration, as 004_rollback_name.sql",
+        ),
+      );
   for (const { name, number } of rollbacks)
     if (!files.some((file) => file.number === number))
       findings.push(

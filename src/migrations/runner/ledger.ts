@@ -70,6 +70,11 @@ export function backNameOf(version: string, tenant: string): string {
   return `${BACK_PREFIX}${version}${endingOf(tenant)}`;
 }
 
+/** The version that a run of {@link runNameOf} is of. */
+export function versionOf(name: string, tenant: string): string {
+  return name.slice(RUN_PREFIX.length, name.length - endingOf(tenant).length);
+}
+
 function endingOf(tenant: string): string {
   return tenant === "" ? "" : ` of ${tenant}`;
 }

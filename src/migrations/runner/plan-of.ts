@@ -20,10 +20,15 @@ function defaultSchemaOf(tenant: Tenant | undefined): string {
   return tenant?.schema ?? "public";
 }
 
-const BY_ROLLBACK: Undo = {
+const BY_ROLLBACK = {
   kind: "irreversible",
   reason: "a migration is taken back by its down, not statement by statement: underpin rollback",
-};
+} as const satisfies Undo;
+
+/** Whether a step is one of a migration in SQL, which only its down takes back. */
+export function isOfMigration(undo: Undo): boolean {
+  return undo.kind === "irreversible" && undo.reason === BY_ROLLBACK.reason;
+}
 
 /**
  * A migration as a plan: its own steps, and last the row of the ledger, in one transaction with what stands before it.
