@@ -14,6 +14,7 @@ import type { Advice } from "./advise.ts";
  */
 export function adviceText(advice: Advice): string {
   const { table, verdict, best, candidates, planning, statistics, queries, findings } = advice;
+  const { conversion } = advice;
   const years = candidates[0]?.forecasts.map(({ year }) => year) ?? [];
   return [
     `${table}: ${VERDICT[verdict]}${verdict === "simplify" ? `: ${best.name}` : ""}`,
@@ -29,6 +30,9 @@ export function adviceText(advice: Advice): string {
     ]),
     "",
     `the lock table has room for ${count(advice.lockTable)}; planning was ${planning.how === "measured" ? "measured on 40 partitions that were rolled back, and goes on in a line" : "estimated, since nothing could be created here"}`,
+    ...(conversion === null || verdict === "index"
+      ? []
+      : [`to partition it: strategy "${conversion.strategy}": ${conversion.why}`]),
     ...(queries.length === 0 ? ["no query is known: none was given, none was counted"] : []),
     ...queries.map(
       ({ prunes, calls, query }) =>

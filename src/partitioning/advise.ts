@@ -4,6 +4,7 @@ import type { Scheme } from "../definition/scheme.ts";
 import { toExecutor, type DatabaseLike } from "../executor/connect.ts";
 import { qualified } from "../sql/quote.ts";
 import { candidatesOf, type Candidate } from "./advice/candidates.ts";
+import { conversionAdvice, type ConversionAdvice } from "./advice/conversion.ts";
 import type { PlanningModel } from "./advice/forecast.ts";
 import { measurePlanning } from "./advice/measure-planning.ts";
 import { readQueries, type AdvisedQuery, type GivenQuery } from "./advice/read-queries.ts";
@@ -35,6 +36,8 @@ export interface Advice {
   readonly best: Candidate;
   /** The scheme itself first, an index alone last. */
   readonly candidates: readonly Candidate[];
+  /** How a table that is not partitioned yet comes to it; null where it is. */
+  readonly conversion: ConversionAdvice | null;
   readonly statistics: TableStatistics;
   readonly planning: PlanningModel;
   readonly rowsPerYear: number;
@@ -97,6 +100,7 @@ export async function advise(
   return {
     table: qualified(schema, table),
     verdict: best === own ? "partition" : best.dimensions.length === 0 ? "index" : "simplify",
+    conversion: statistics.partitioned ? null : conversionAdvice(scheme),
     ...{ best, candidates, statistics, planning, rowsPerYear, lockTable },
     ...{ locksPerTransactionNeeded, queries },
     findings: findingsOf(scheme, own, statistics, queries, {

@@ -38,6 +38,7 @@ export { schemeObjects } from "./scheme-objects.ts";
 export { advise, type Advice, type AdviseOptions } from "./advise.ts";
 export { adviceText } from "./advice-text.ts";
 export type { Candidate } from "./advice/candidates.ts";
+export type { ConversionAdvice } from "./advice/conversion.ts";
 export type { Forecast, PlanningModel } from "./advice/forecast.ts";
 export type { AdvisedQuery, GivenQuery } from "./advice/read-queries.ts";
 export type { ColumnStatistics, Spread, TableStatistics } from "./advice/read-statistics.ts";
@@ -70,7 +71,28 @@ export { undoPartitioning, type UndoPartitioningOptions } from "./undo-partition
 export { dropPartitioned, type DropPartitionedOptions } from "./drop-partitioned.ts";
 export {
   convertToPartitioned,
+  type AttachToPartitionedOptions,
   type ConvertToPartitionedOptions,
 } from "./convert-to-partitioned.ts";
 export type { ConvertFacts, CopyToPartitionedOptions } from "./convert/copy-options.ts";
 export { dropUnpartitioned, type DropUnpartitionedOptions } from "./drop-unpartitioned.ts";
+export type { AttachOptions } from "./attach/attach-of.ts";
+export { settleAttached, type SettleAttachedOptions } from "./attach/settle-attached.ts";
+export {
+  checkConversion,
+  type CheckConversionOptions,
+  type ConversionCheck,
+  type ConversionStrategy,
+  type StrategyCheck,
+} from "./conversion-check.ts";
+export {
+  conversionStatus,
+  type ConversionStatus,
+  type ConversionStatusOptions,
+} from "./conversion-status.ts";
+export {
+  validateConversion,
+  type ConversionValidation,
+  type ValidateConversionOptions,
+  type ValidatedPart,
+} from "./conversion-validation.ts";

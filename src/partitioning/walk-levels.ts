@@ -7,6 +7,7 @@ import type {
   SchemeOverride,
 } from "../definition/scheme.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
+import { unlessLegacy } from "./attach/unless-legacy.ts";
 import { namesOf } from "./provision-names.ts";
 import { scaleOf, wordsOf } from "./range-scale.ts";
 import { argumentOf, firstRange, typeOf, windowOf } from "./scheme-columns.ts";
@@ -130,11 +131,11 @@ function levelSql(scheme: Scheme, visit: Visit, level: number): string {
   const begins = isCutAsSaid(scheme, n) + defaultSql(dimension, visit, n);
   switch (dimension.strategy) {
     case "list":
-      return begins + listSql(scheme, dimension, n) + below;
+      return unlessLegacy(scheme, n, begins + listSql(scheme, dimension, n) + below);
     case "range":
-      return begins + rangeSql(scheme, dimension, visit, n, below);
+      return unlessLegacy(scheme, n, begins + rangeSql(scheme, dimension, visit, n, below));
     case "hash":
-      return begins + hashSql(dimension, visit, n, below);
+      return unlessLegacy(scheme, n, begins + hashSql(dimension, visit, n, below));
   }
 }
 

@@ -5,7 +5,9 @@ import { readFacts } from "../../src/catalog/read-facts.ts";
 import { toExecutor } from "../../src/executor/connect.ts";
 import { attachPlan } from "../../src/partitioning/attach/attach-plan.ts";
 import type { AttachOptions } from "../../src/partitioning/attach/attach-of.ts";
+import { maintain } from "../../src/partitioning/maintenance/maintain.ts";
 import { provision } from "../../src/partitioning/provision.ts";
+import { validatePartitions } from "../../src/partitioning/validate-partitions.ts";
 import type { Plan } from "../../src/plan/step.ts";
 import { apply } from "../../src/run/apply.ts";
 import { undo } from "../../src/run/undo.ts";
@@ -109,6 +111,19 @@ onEngines("A plain table that becomes a partition of its own root", (engine) => 
     ).toBe("9 9 100");
   });
 
+  it("has a place for every row of an old value, and says that it is coarse", async () => {
+    await applied(await planned());
+    // A new site of an old program: its rows have a partition, and none is missing.
+    const report = await provision(engine.db(), scheme, { programId: "p1", siteId: "new" });
+    expect(report).toMatchObject({ outcome: "applied", steps: [] });
+    const findings = await validatePartitions(engine.db(), scheme);
+    expect(findings.map(({ check, severity }) => `${severity} ${check}`)).toEqual([
+      "info partition-legacy",
+    ]);
+    const maintained = await maintain(engine.db(), [scheme]);
+    expect(maintained.failure).toBeUndefined();
+  });
+
   it("takes along a value that came at any moment before the swap, and refuses it at none", async () => {
     const plan = await planned();
     let next = 100;
@@ -124,6 +139,36 @@ onEngines("A plain table that becomes a partition of its own root", (engine) => 
         `SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relname = 'readings_legacy'`,
       ),
     ).toBe("FOR VALUES IN ('p1', 'p2', 'p3', 'p4', 'p5', 'p6', 'p7', 'p9')");
+  });
+
+  it("lets a role that may only insert do so at every moment, also into an empty table", async () => {
+    await db().query(`TRUNCATE ${TABLE}; GRANT INSERT ON ${TABLE} TO attach_reader;
+      GRANT USAGE ON SEQUENCE ${schema}.readings_number_seq TO attach_reader;
+      GRANT INSERT ON ${schema}.seen TO attach_reader;
+      ALTER DEFAULT PRIVILEGES IN SCHEMA ${schema} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+      ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+      CREATE POLICY writes ON ${TABLE} FOR INSERT TO attach_reader WITH CHECK (true)`);
+    const asRole = (value: number, program: string) =>
+      db().transaction(async (transaction) => {
+        await transaction.query("SET LOCAL ROLE attach_reader");
+        await transaction.query(
+          `INSERT INTO ${TABLE} (program_id, site_id, created_at, value) VALUES ('${program}', 's1', '2026-01-15', ${value})`,
+        );
+      });
+    const before = canonical(await facts());
+    const empty = await planned();
+    await applied(empty);
+    expect(await undo(engine.db(), empty)).toMatchObject({ outcome: "undone" });
+    expect(compareCatalogs(before, canonical(await facts()))).toEqual([]);
+    const plan = await planned();
+    await until(plan, "watch");
+    await asRole(1, "p1");
+    await until(plan, "validate");
+    await asRole(2, "p2");
+    await applied(plan);
+    await asRole(3, "p2");
+    expect(await rows()).toBe("1,2,3");
+    await db().query(`ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO PUBLIC`);
   });
 
   it("comes back with every row that went elsewhere, and the catalog as it was", async () => {

@@ -3,6 +3,7 @@ import { namedPath } from "../../catalog/path.ts";
 import type { Scheme } from "../../definition/scheme.ts";
 import type { RelationName } from "../../plan/step.ts";
 import { literal, qualified } from "../../sql/quote.ts";
+import { legacyName } from "../attach/attach-names.ts";
 import { namesOf } from "../provision-names.ts";
 import { childrenOf, type Partition } from "../read-tree.ts";
 import type { ValidatedMember, ValidationReading } from "./read-validation.ts";
@@ -33,6 +34,15 @@ function isInDefault({ bound }: Partition): boolean {
 
 function otherCut(scheme: Scheme, member: ValidatedMember): Finding {
   const dimension = scheme.dimensions[member.level];
+  if (member.key === null && member.name === legacyName(namesOf(scheme).table))
+    return {
+      check: "partition-legacy",
+      severity: "info",
+      object: pathOf(member),
+      message:
+        "it holds the rows that were there before the table was partitioned, and is not cut further",
+      repair: null,
+    };
   const is =
     member.key === null
       ? "it is not partitioned further"
