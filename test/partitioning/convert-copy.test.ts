@@ -76,12 +76,16 @@ onEngines("A plain table that becomes a partitioned one", (engine) => {
       "readings_pkey",
       "readings_value_idx",
     ]);
+    expect(after.indexes.find(({ name }) => name === "readings_pkey")?.options).toEqual([
+      "fillfactor=70",
+    ]);
     expect(names(after.policies)).toEqual(["floor", "reads"]);
     expect(names(after.triggers).filter((name) => !name.startsWith("zz_"))).toEqual([
       "asleep",
       "tells",
     ]);
     for (const [table, name] of [
+      ["readings", "readings_pkey"],
       ["readings", "readings_program_fkey"],
       ["notes", "note_of"],
     ])

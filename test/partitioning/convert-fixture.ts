@@ -21,12 +21,13 @@ export function plainSetup(): string {
     .join(";\n");
   return `${create};
   ALTER TABLE ${TABLE} DROP CONSTRAINT readings_pkey;
-  ALTER TABLE ${TABLE} ADD CONSTRAINT readings_pkey PRIMARY KEY (reading_id)`;
+  ALTER TABLE ${TABLE} ADD CONSTRAINT readings_pkey PRIMARY KEY (reading_id) WITH (fillfactor = 70);
+  COMMENT ON CONSTRAINT readings_pkey ON ${TABLE} IS 'the key'`;
 }
 
 /** What a table may have beside rows: each of it goes with the name. */
 export const BESIDE = `
-  DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'parts_reader') THEN CREATE ROLE parts_reader; END IF; END $$;
+  DO $$ BEGIN CREATE ROLE parts_reader; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
   CREATE SCHEMA elsewhere;
   ALTER TABLE ${TABLE} ADD COLUMN "a % gone" integer;
   ALTER TABLE ${TABLE} DROP COLUMN "a % gone";

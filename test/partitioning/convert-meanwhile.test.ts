@@ -120,6 +120,27 @@ onEngines("A plain table on its way to partitions", (engine) => {
     expect(await rows()).toBe("");
   });
 
+  it("lets an application meet rows by the new key before and after, and by the old one until the gate", async () => {
+    const plan = await convert({ ...SAID, overlap: true });
+    const [row] = await db().query<{ id: string }>(
+      `SELECT reading_id::text AS id FROM ${TABLE} WHERE value = 1`,
+    );
+    const upsert = (key: string, value: number) =>
+      refusalOf(
+        `INSERT INTO ${TABLE} (program_id, site_id, created_at, reading_id, value) VALUES ('p1', 's1', '2026-01-01', '${row?.id ?? ""}', ${value})
+         ON CONFLICT (${key}) DO UPDATE SET value = EXCLUDED.value`,
+      );
+    const wide = "program_id, site_id, created_at, reading_id";
+    expect(await apply(engine.db(), plan)).toMatchObject({ outcome: "waiting" });
+    expect([await upsert("reading_id", 4), await upsert(wide, 5)]).toEqual(["done", "done"]);
+    await confirm(engine.db(), plan.name, "nobody-names-the-old-key");
+    await applied(plan);
+    expect([await upsert("reading_id", 6), await upsert(wide, 7)]).toEqual(["42P10", "done"]);
+    expect(await rows()).toBe("2,3,7,10,20,30");
+    expect(await undo(engine.db(), plan)).toMatchObject({ outcome: "undone" });
+    expect(await rows()).toBe("2,3,7,10,20,30");
+  });
+
   it("holds what refers to it, before and after", async () => {
     await applied(await convert());
     expect(

@@ -2,6 +2,7 @@ import { getTableConfig } from "drizzle-orm/pg-core";
 import type { RelationName } from "../../plan/step.ts";
 import { keyOf } from "../../recipes/backfill-key.ts";
 import { qualified } from "../../sql/quote.ts";
+import { shorten } from "../../sql/shorten.ts";
 import { outgoingKeys } from "../reshape-of.ts";
 import { namesOf } from "../provision-names.ts";
 import { conversionNames, schemeOf, type Conversion } from "./conversion.ts";
@@ -71,11 +72,27 @@ export function conversionOf(options: PlainTable): Conversion {
         facts.constraints.find((each) => isOwn(each) && each.name === key.name)?.comment ?? null,
     })),
     incoming: incomingKeys(options, { own, primary: primary.columns, wanted, shapes }),
+    keyComments: facts.constraints.flatMap((each) =>
+      isOwn(each) &&
+      each.comment !== null &&
+      shapes.some(
+        ({ index, becomes }) =>
+          index.constraint === each.name &&
+          (becomes === "same" || (becomes.unique && becomes.constraint)),
+      )
+        ? [{ name: each.name, text: each.comment }]
+        : [],
+    ),
     views,
     lookers,
     materialized: materialized.map((view) => carriedMaterializedView(facts, view)),
     consulted: consultedBy(facts, own),
     options: table.options,
+    wideKey:
+      options.overlap === true &&
+      shapes.some(({ index, becomes }) => index.primary && becomes !== "same")
+        ? shorten(`${name}_wide_key`)
+        : null,
     loosened,
   };
 }

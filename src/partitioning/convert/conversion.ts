@@ -19,6 +19,8 @@ export interface Conversion extends Twins {
   readonly shapes: readonly IndexShape[];
   readonly outgoing: readonly (OutgoingKey & { readonly comment: string | null })[];
   readonly incoming: readonly IncomingKey[];
+  /** Comments of constraints that stand on an index. */
+  readonly keyComments: readonly { readonly name: string; readonly text: string }[];
   /** Views that read the table. */
   readonly views: readonly ViewFact[];
   readonly materialized: readonly CarriedMaterializedView[];
@@ -28,6 +30,8 @@ export interface Conversion extends Twins {
   readonly consulted: readonly RelationName[];
   /** Storage parameters, which partitions get and a partitioned table cannot have. */
   readonly options: readonly string[];
+  /** The unique index over the new key that the first table gets too, for an application that names it before the swap. */
+  readonly wideKey: string | null;
   /** What it does to uniqueness, in words. */
   readonly loosened: readonly string[];
 }

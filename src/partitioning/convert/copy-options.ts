@@ -52,6 +52,13 @@ export interface CopyToPartitionedOptions<S extends Scheme = Scheme> {
    * @default the columns of the same names, where the other table has them all in the same types; else it is refused
    */
   readonly incoming?: Readonly<Record<string, "drop" | readonly string[]>>;
+  /**
+   * Where an application says ON CONFLICT with the old primary key: the table gets a unique index over the new one too, so that both are met, and
+   * before the swap a gate waits until no version names the old one.
+   *
+   * @default false
+   */
+  readonly overlap?: boolean;
   /** How many of this process copy side by side. @default 2 */
   readonly workers?: number;
   /** Rows of the first batch. @default 5000 */

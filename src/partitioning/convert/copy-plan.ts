@@ -7,7 +7,7 @@ import { conversionOf } from "./conversion-of.ts";
 import type { CopyToPartitionedOptions } from "./copy-options.ts";
 import { analyzeSql, differenceSql } from "./copy-sql.ts";
 import { copyStep, prepareStep, toPartsStep, watchStep } from "./copy-steps.ts";
-import { agreesStep, returningKeys } from "./key-steps.ts";
+import { agreesStep, returningKeys, wideKeyGate, wideKeyStep } from "./key-steps.ts";
 import { provisionSql, schemeFunctions, unprovisionSql } from "./prepare-sql.ts";
 import { settleSteps, swapStep } from "./swap-steps.ts";
 import { membersSql } from "./tree-sql.ts";
@@ -37,6 +37,7 @@ export function copyPlan<S extends Scheme>(options: CopyToPartitionedOptions<S>)
     }),
     ...conversion.incoming.flatMap((key) => agreesStep(conversion, key)),
     ...returningKeys(conversion),
+    ...wideKeyStep(conversion),
     prepareStep(conversion),
     watchStep(conversion),
     {
@@ -58,6 +59,7 @@ export function copyPlan<S extends Scheme>(options: CopyToPartitionedOptions<S>)
     },
     copyStep(conversion, options),
     toPartsStep(conversion, "catch-up"),
+    ...wideKeyGate(conversion),
     ...(functions.length === 0
       ? []
       : [

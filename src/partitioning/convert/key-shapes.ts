@@ -72,7 +72,7 @@ export function shapesOf(
     if (index.primary) {
       if (of.wanted.join("\0") === columns.join("\0")) return { index, becomes: "same" };
       loosened.push(
-        `${columns.join(", ")} was unique by itself, and is only together with ${of.wanted.filter((each) => !columns.includes(each)).join(", ")}`,
+        `${columns.join(", ")} was unique by itself, and is only together with ${of.wanted.filter((each) => !columns.includes(each)).join(", ")}: from the swap on ON CONFLICT (${columns.join(", ")}) finds no key (42P10)`,
       );
       return { index, becomes: { unique: true, constraint: true, columns: of.wanted } };
     }
@@ -118,9 +118,14 @@ export function shapeSql(twins: Conversion, { index, becomes }: IndexShape): str
   const nulls = index.nullsNotDistinct ? " NULLS NOT DISTINCT" : "";
   const include =
     index.include.length === 0 ? "" : ` INCLUDE (${index.include.map(ident).join(", ")})`;
+  const options = index.options.map((option) => {
+    const [key = "", ...value] = option.split("=");
+    return `${ident(key)} = ${literal(value.join("=")).trim()}`;
+  });
+  const stored = options.length === 0 ? "" : ` WITH (${options.join(", ")})`;
   if (!becomes.constraint)
-    return `CREATE UNIQUE INDEX ${name} ON ${beside} (${list})${include}${nulls}`;
-  return `ALTER TABLE ${beside} ADD CONSTRAINT ${name} ${index.primary ? "PRIMARY KEY" : `UNIQUE${nulls}`} (${list})${include}`;
+    return `CREATE UNIQUE INDEX ${name} ON ${beside} (${list})${include}${nulls}${stored}`;
+  return `ALTER TABLE ${beside} ADD CONSTRAINT ${name} ${index.primary ? "PRIMARY KEY" : `UNIQUE${nulls}`} (${list})${include}${stored}`;
 }
 
 /** As PostgreSQL prints it, but not unique. */

@@ -1,4 +1,5 @@
 import type { Lock, Step } from "../../plan/step.ts";
+import { buildStep } from "../../recipes/build-index.ts";
 import { ident, literal, qualified } from "../../sql/quote.ts";
 import type { Conversion } from "./conversion.ts";
 
@@ -33,6 +34,38 @@ WHERE ${filled.join(" AND ")} AND NOT EXISTS (SELECT FROM ${qualified(schema, ta
       undo: NOTHING,
     },
   ];
+}
+
+/** A unique index over the new key on the table as it is, for an application that names it before the swap. */
+export function wideKeyStep({ schema, table, key, wideKey }: Conversion): readonly Step[] {
+  const [first, ...rest] = key.map(({ name }) => name);
+  return wideKey === null || first === undefined
+    ? []
+    : [
+        buildStep(
+          { parts: [first, ...rest], unique: true },
+          { schema, name: table.name },
+          wideKey,
+          "wide-key",
+        ),
+      ];
+}
+
+/** Waits until no version of the application names the old key. */
+export function wideKeyGate({ table, key, wideKey, shapes }: Conversion): readonly Step[] {
+  const old = shapes.find(({ index }) => index.primary)?.index.keys ?? [];
+  const list = (columns: readonly (string | null)[]) => columns.join(", ");
+  return wideKey === null
+    ? []
+    : [
+        {
+          kind: "gate",
+          id: "nobody-names-the-old-key",
+          title: `ON CONFLICT names the new key of ${table.name}`,
+          question: `Does every version of the application that writes ${table.name} say ON CONFLICT (${list(key.map(({ name }) => name))}) where it said ON CONFLICT (${list(old.map(({ column }) => column))})? The old finds no key after this.`,
+          undo: NOTHING,
+        },
+      ];
 }
 
 /** A query of a table with policies locks what those look into. */

@@ -46,7 +46,8 @@ function lockSql(conversion: Conversion, other: string): string {
  * two are not alike yet (23503).
  */
 export function swapSql(conversion: Conversion): string {
-  const { names } = conversion;
+  const { schema, table, names } = conversion;
+  const path = qualified(schema, table.name);
   return [
     lockSql(conversion, names.beside),
     toPartsSql(conversion, false),
@@ -57,6 +58,7 @@ export function swapSql(conversion: Conversion): string {
     ...conversion.outgoing.map(({ name }) => dropSql(conversion, name)),
     ...renamesSql(conversion, "forth"),
     ...carrySql(conversion),
+    ...conversion.keyComments.flatMap(({ name, text }) => commentSql(path, name, text)),
     ...leafKeysSql(conversion),
     ...conversion.incoming.flatMap((key) => addIncomingSql(key, "new")),
     ...dependentsSql(conversion),

@@ -55,7 +55,7 @@ export function swapStep(conversion: Conversion): Step {
       ),
       ...indexes.map(({ name }) => lock(name, "shareUpdateExclusive")),
     ],
-    creates: indexes.length,
+    creates: indexes.length + (conversion.wideKey === null ? 0 : 1),
   });
   const undo: Undo = {
     kind: "statement",
