@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { backupHandlers } from "../migrations/require-backup.ts";
 import type { Handler } from "../run/options.ts";
 import { textOption, type Call } from "./call.ts";
 import { readHandlers } from "./plan-file.ts";
@@ -8,7 +9,10 @@ const CONFIGURATIONS = ["ts", "mts", "cts", "js", "mjs", "cjs"].map(
   (ending) => `underpin.config.${ending}`,
 );
 
-/** The handlers of `--handlers`, before those of the plan's own file, before those of `underpin.config`, where there is one. */
+/**
+ * The handlers of `--handlers`, before those of the plan's own file, before those of `underpin.config`, where there is one, before those of
+ * steps that the library makes.
+ */
 export async function handlersOption(
   call: Call,
   own: Readonly<Record<string, Handler>> = {},
@@ -16,6 +20,7 @@ export async function handlersOption(
   const configuration = CONFIGURATIONS.find((name) => existsSync(name));
   const file = textOption(call, "handlers");
   return {
+    ...backupHandlers,
     ...(configuration === undefined ? {} : await readHandlers(configuration, "if there are any")),
     ...own,
     ...(file === undefined ? {} : await readHandlers(file)),

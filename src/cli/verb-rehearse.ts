@@ -3,7 +3,6 @@ import { variablesOfUrl } from "../migrations/backup/connection-of.ts";
 import { inScratchDatabase } from "../migrations/backup/scratch-database.ts";
 import { rehearsalText } from "../migrations/rehearsal/rehearsal-text.ts";
 import { rehearse, type RehearseOptions } from "../migrations/rehearse.ts";
-import { backupHandlers } from "../migrations/require-backup.ts";
 import { baseOption } from "./base-option.ts";
 import { operand, textOption, type Call, type Verb } from "./call.ts";
 import { EXIT } from "./exit-code.ts";
@@ -42,7 +41,7 @@ export const rehearseVerb: Verb = {
       ...(first === undefined ? {} : { first }),
       ...rowsOption(call),
       ...schemaOption(call),
-      handlers: { ...backupHandlers, ...(await handlersOption(call, own)) },
+      handlers: await handlersOption(call, own),
       signal: call.signal,
     };
     const url = textOption(call, "on");
