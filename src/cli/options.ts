@@ -193,6 +193,32 @@ export const OPTIONS = {
     value: "COUNT",
     help: "How many tables are written or restored side by side [default: 2]",
   },
+  definition: {
+    type: "string",
+    value: "FILE",
+    help: "A module that exports a definition [default: underpin.config.ts]",
+  },
+  shadow: {
+    type: "string",
+    value: "URL",
+    help: "An empty scratch database of the same server version",
+  },
+  name: { type: "string", value: "NAME", help: "What the migration is called: add_scores" },
+  config: {
+    type: "string",
+    value: "FILE",
+    help: "drizzle-kit's configuration [default: drizzle.config.ts]",
+  },
+  renames: {
+    type: "string",
+    value: "NAMES",
+    help: "Columns that are renamed and keep their rows: app.notes.title=headline",
+  },
+  domains: {
+    type: "string",
+    value: "NAMES",
+    help: "The domains to begin with: reporting,test-cycles [default: a table of notes]",
+  },
   json: { type: "boolean", help: "Print one JSON document, and nothing else, on stdout" },
   help: { type: "boolean", short: "h", help: "Print this" },
   version: { type: "boolean", help: "Print the version" },

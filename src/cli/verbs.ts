@@ -6,6 +6,9 @@ import { baselineVerb } from "./verb-baseline.ts";
 import { checkVerb } from "./verb-check.ts";
 import { confirmVerb, pauseVerb, resumeVerb } from "./verb-control.ts";
 import { doctorVerb } from "./verb-doctor.ts";
+import { driftVerb } from "./verb-drift.ts";
+import { generateVerb } from "./verb-generate.ts";
+import { initVerb } from "./verb-init.ts";
 import { lintVerb } from "./verb-lint.ts";
 import { migrateVerb } from "./verb-migrate.ts";
 import { partitionsVerb } from "./verb-partitions.ts";
@@ -17,10 +20,13 @@ import { runsVerb } from "./verb-runs.ts";
 import { squashVerb } from "./verb-squash.ts";
 import { statusVerb } from "./verb-status.ts";
 import { undoVerb } from "./verb-undo.ts";
+import { verifyVerb } from "./verb-verify.ts";
 import { watchVerb } from "./verb-watch.ts";
 
 /** The verbs, in the order of the help. */
 export const VERBS: readonly Verb[] = [
+  initVerb,
+  generateVerb,
   checkVerb,
   migrateVerb,
   rollbackVerb,
@@ -29,6 +35,8 @@ export const VERBS: readonly Verb[] = [
   squashVerb,
   repairVerb,
   lintVerb,
+  verifyVerb,
+  driftVerb,
   planVerb,
   rehearseVerb,
   applyVerb,

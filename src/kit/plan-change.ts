@@ -73,7 +73,15 @@ export async function planChange(
   options: PlanChangeOptions = {},
 ): Promise<Plan> {
   refuseOldFormat(before);
-  const after = await snapshotWithFacts(definition);
+  return planBetween(before, await snapshotWithFacts(definition), options);
+}
+
+/** As {@link planChange}, to a definition that was made already. */
+export async function planBetween(
+  before: Snapshot,
+  after: Made,
+  options: PlanChangeOptions = {},
+): Promise<Plan> {
   const name = options.name ?? nameOf(before, after.snapshot);
   const { parts, left } = await partsOf(before, after, options.renames ?? [], name);
   if (left.length > 0)

@@ -19,13 +19,20 @@ export async function bootMade(before: Snapshot, after: Snapshot): Promise<Sandb
     await sandbox.executor.transaction(async (transaction) => {
       for (const text of makingScript(objects, host)) await transaction.query(text);
       // What stands in for tables of the host that only the next one points to.
-      if (host === "" && after.made.host !== "") await transaction.query(after.made.host);
+      const there = new Set(statementsOf(host));
+      for (const text of statementsOf(after.made.host))
+        if (!there.has(text)) await transaction.query(text);
     });
     return sandbox;
   } catch (error) {
     await sandbox.close();
     throw error;
   }
+}
+
+/** The stand-ins are one statement a line. */
+function statementsOf(host: string): readonly string[] {
+  return host.split(";\n").filter((text) => text !== "");
 }
 
 /** The catalog of a scratch database, without the schema of the runs. */
