@@ -81,7 +81,7 @@ onServers("twenty processes that apply one plan at once on an empty database", (
       Array(racedPlan().steps.length).fill("applied 1"),
     );
     expect(await sql`select id from underpin.runs`).toHaveLength(1);
-    expect(await sql`select version from underpin.versions`).toHaveLength(3);
+    expect(await sql`select version from underpin.versions`).toHaveLength(4);
     const [schemas] = await sql<{ schemas: number }[]>`
       select count(*)::int as schemas from pg_catalog.pg_namespace where nspname = 'underpin'`;
     expect(schemas).toEqual({ schemas: 1 });
