@@ -1,3 +1,4 @@
+// Long because: one change at each of its moments, the naive ways beside it, and each refusal, of one table.
 import { beforeEach, describe, expect, it } from "vitest";
 import { readFacts } from "../../src/catalog/read-facts.ts";
 import { sqlStateOf } from "../../src/errors.ts";

@@ -5,13 +5,14 @@ import { qualified } from "../../sql/quote.ts";
 import { shorten } from "../../sql/shorten.ts";
 import { outgoingKeys } from "../reshape-of.ts";
 import { namesOf } from "../provision-names.ts";
-import { conversionNames, schemeOf, type Conversion } from "./conversion.ts";
+import { conversionNames, type Conversion } from "./conversion.ts";
 import type { ConvertFacts, PlainTable } from "./copy-options.ts";
 import { dependentsOf } from "./dependents-of.ts";
 import { incomingKeys } from "./incoming-keys.ts";
 import { carriedMaterializedView } from "./materialized-views.ts";
 import { primaryKeyOf, shapesOf } from "./key-shapes.ts";
 import { refuseOddTable, refuser } from "./refusals.ts";
+import { schemeOf } from "./scheme-aside.ts";
 
 /** Reads what is to be carried over; refuses by name what cannot be. */
 export function conversionOf(options: PlainTable): Conversion {

@@ -5,8 +5,8 @@ import { UnderpinError } from "../../errors.ts";
 import { ident, qualified } from "../../sql/quote.ts";
 import type { TwinNames } from "../flat/twins.ts";
 import { namesOf } from "../provision-names.ts";
-import { schemeOf } from "./conversion.ts";
 import type { ConvertFacts } from "./copy-options.ts";
+import { schemeOf } from "./scheme-aside.ts";
 
 /** Makes the error that says what of a table is in the way, and what to do. */
 export type Refuse = (message: string, hint: string) => UnderpinError;
