@@ -3,8 +3,8 @@ import { namedPath, partPath } from "../catalog/path.ts";
 import type { Facts } from "../catalog/read-facts.ts";
 import type { Scheme } from "../definition/scheme.ts";
 import { ident, literal, qualified } from "../sql/quote.ts";
-import type { ConversionStrategy, StrategyCheck } from "./conversion-check.ts";
 import type { CheckReading } from "./conversion-check-reading.ts";
+import type { ConversionStrategy, StrategyCheck } from "./conversion-strategy.ts";
 import { namesOf } from "./provision-names.ts";
 
 /** What findings are made of. */

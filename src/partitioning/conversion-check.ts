@@ -11,11 +11,9 @@ import type { AttachOptions } from "./attach/attach-of.ts";
 import { checkFindings } from "./conversion-check-findings.ts";
 import { readCheck } from "./conversion-check-reading.ts";
 import { sampleConversion, type ConversionSample } from "./conversion-check-sample.ts";
+import type { ConversionStrategy, StrategyCheck } from "./conversion-strategy.ts";
 import { convertToPartitioned } from "./convert-to-partitioned.ts";
 import { namesOf } from "./provision-names.ts";
-
-/** How a table is to become a partitioned one. */
-export type ConversionStrategy = "copy" | "attach";
 
 /** What is to be converted, and what the host knows of its disk. */
 export interface CheckConversionOptions
@@ -31,16 +29,6 @@ export interface CheckConversionOptions
   readonly rowsPerYear?: number;
   /** Where other runs are looked for. @default "underpin" */
   readonly runSchema?: string;
-}
-
-/** What one way of a conversion would take. */
-export interface StrategyCheck {
-  /** Why it is refused; null where it can be. */
-  readonly refused: { readonly message: string; readonly hint: string } | null;
-  /** Beside what is there: both tables, or the new indexes. */
-  readonly bytesNeeded: number;
-  /** By a sample, with nobody else at work; null where none could be taken. */
-  readonly durationMs: number | null;
 }
 
 /** What a conversion would come upon. */

@@ -82,9 +82,8 @@ export {
   checkConversion,
   type CheckConversionOptions,
   type ConversionCheck,
-  type ConversionStrategy,
-  type StrategyCheck,
 } from "./conversion-check.ts";
+export type { ConversionStrategy, StrategyCheck } from "./conversion-strategy.ts";
 export {
   conversionStatus,
   type ConversionStatus,

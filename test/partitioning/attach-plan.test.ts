@@ -5,11 +5,13 @@ import { readFacts } from "../../src/catalog/read-facts.ts";
 import { toExecutor } from "../../src/executor/connect.ts";
 import { attachPlan } from "../../src/partitioning/attach/attach-plan.ts";
 import type { AttachOptions } from "../../src/partitioning/attach/attach-of.ts";
+import { settleAttached } from "../../src/partitioning/attach/settle-attached.ts";
 import { maintain } from "../../src/partitioning/maintenance/maintain.ts";
 import { provision } from "../../src/partitioning/provision.ts";
 import { validatePartitions } from "../../src/partitioning/validate-partitions.ts";
 import type { Plan } from "../../src/plan/step.ts";
 import { apply } from "../../src/run/apply.ts";
+import { confirm } from "../../src/run/control.ts";
 import { undo } from "../../src/run/undo.ts";
 import { expectLocks } from "../../src/testing/expect-locks.ts";
 import { onEngines } from "../support/server.ts";
@@ -169,6 +171,37 @@ onEngines("A plain table that becomes a partition of its own root", (engine) => 
     await asRole(3, "p2");
     expect(await rows()).toBe("1,2,3");
     await db().query(`ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO PUBLIC`);
+  });
+
+  it("has its materialized views read the new rows too, and back", async () => {
+    await db()
+      .query(`CREATE MATERIALIZED VIEW elsewhere.totals AS SELECT program_id, sum(value)::integer AS total FROM ${TABLE} GROUP BY 1;
+      CREATE UNIQUE INDEX totals_key ON elsewhere.totals (program_id);
+      CREATE VIEW elsewhere.of_totals AS SELECT total FROM elsewhere.totals;
+      COMMENT ON MATERIALIZED VIEW elsewhere.totals IS 'totals'`);
+    const before = canonical(await facts());
+    const plan = await planned();
+    await applied(plan);
+    await provision(
+      engine.db(),
+      scheme,
+      { programId: "p3", siteId: "s1" },
+      { now: new Date("2026-01-10") },
+    );
+    await write(40, "p3");
+    await db().query("REFRESH MATERIALIZED VIEW CONCURRENTLY elsewhere.totals");
+    expect(await one("SELECT sum(total) FROM elsewhere.of_totals")).toBe("106");
+    expect(await undo(engine.db(), plan)).toMatchObject({ outcome: "undone" });
+    expect(compareCatalogs(before, canonical(await facts()))).toEqual([]);
+    await db().query("REFRESH MATERIALIZED VIEW elsewhere.totals");
+    expect(await one("SELECT sum(total) FROM elsewhere.of_totals")).toBe("106");
+    await applied(await planned());
+    const settle = settleAttached({ facts: await facts(), scheme });
+    await apply(engine.db(), settle);
+    await confirm(engine.db(), settle.name, "nobody-wants-it-back");
+    await applied(settle);
+    expect(await one(`SELECT to_regclass('elsewhere.totals_legacy')`)).toBeNull();
+    expect(await one("SELECT sum(total) FROM elsewhere.of_totals")).toBe("106");
   });
 
   it("comes back with every row that went elsewhere, and the catalog as it was", async () => {

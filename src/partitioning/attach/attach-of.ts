@@ -14,6 +14,10 @@ import type { RelationName } from "../../plan/step.ts";
 import type { ViewFact } from "../../catalog/views.ts";
 import type { ConvertFacts } from "../convert/copy-options.ts";
 import { dependentsOf } from "../convert/dependents-of.ts";
+import {
+  carriedMaterializedView,
+  type CarriedMaterializedView,
+} from "../convert/materialized-views.ts";
 import { listValues } from "../dimension-values.ts";
 import type { SchemeValues } from "../partition-types.ts";
 import { namesOf } from "../provision-names.ts";
@@ -85,6 +89,8 @@ export interface Attach {
   readonly publications: readonly PublicationFact[];
   /** Views that read the table. */
   readonly views: readonly ViewFact[];
+  /** Materialized views that read it: made anew after the swap. */
+  readonly materialized: readonly CarriedMaterializedView[];
   /** Policies of other tables that look into this one. */
   readonly lookers: readonly PolicyFact[];
   /** What views and policies of others read beside it. */
@@ -122,7 +128,7 @@ export function attachOf<S extends Scheme>({
   const primary = facts.constraints.find((each) => isOwn(each) && each.kind === "primaryKey");
   if (primary === undefined)
     throw refuse("has no primary key", "Add one first: addPrimaryKey of underpin/migrations.");
-  const dependents = dependentsOf(facts, own);
+  const { materialized, ...dependents } = dependentsOf(facts, own, { materialized: true });
   refuseWhatCannotBe(facts, own, table, scheme);
   const key = options.primaryKey ?? keyOf(scheme, primary.columns, cut);
   const unknown = key.find((each) => !columns.some((c) => c.name === each));
@@ -184,6 +190,7 @@ export function attachOf<S extends Scheme>({
       tables.some((each) => each.schema === schema && each.name === name),
     ),
     ...dependents,
+    materialized: materialized.map((view) => carriedMaterializedView(facts, view)),
     readBeside: [
       ...dependents.views.flatMap((view) => readBy(facts, own, view, null)),
       ...dependents.lookers.flatMap((each) =>

@@ -4,6 +4,7 @@ import type { Lock, Plan, Step } from "../../plan/step.ts";
 import { buildStep, buildStepOf } from "../../recipes/build-index.ts";
 import { setNotNull } from "../../recipes/set-not-null.ts";
 import { ident, qualified } from "../../sql/quote.ts";
+import { materializedViewSteps } from "../convert/materialized-views.ts";
 import { rootIndexes } from "./attach-counts.ts";
 import { legacyName, narrowName, rootName } from "./attach-names.ts";
 import { attachOf, type Attach, type AttachOptions } from "./attach-of.ts";
@@ -29,11 +30,15 @@ export function attachPlan<S extends Scheme>(options: AttachOptions<S>): Plan {
     ...preparedSteps(attach),
     ...notedSteps(attach),
     swapStep(attach),
+    ...attach.materialized.flatMap((each) => materializedViewSteps(each, ENDINGS)),
     ...afterSteps(attach),
   ]);
 }
 
 const NOTHING = { kind: "nothing" } as const;
+
+/** What the names of materialized views end with while there are two of them. */
+const ENDINGS = { beside: "root", parked: "legacy" } as const;
 
 /** The keys that the root will have, on the table as it is. */
 function beforeSteps({

@@ -3,7 +3,7 @@ import type { Facts } from "../../catalog/read-facts.ts";
 import type { Scheme } from "../../definition/scheme.ts";
 import { UnderpinError } from "../../errors.ts";
 import { plan } from "../../plan/plan.ts";
-import type { Lock, Plan, Step } from "../../plan/step.ts";
+import type { Lock, Plan, RelationName, Step } from "../../plan/step.ts";
 import { ident, literal, qualified } from "../../sql/quote.ts";
 import { namesOf } from "../provision-names.ts";
 import { attachNames, narrowName } from "./attach-names.ts";
@@ -11,13 +11,13 @@ import { attachNames, narrowName } from "./attach-names.ts";
 /** Which table was attached. */
 export interface SettleAttachedOptions {
   /** Readings of the catalog after `convertToPartitioned` attached the table. */
-  readonly facts: Pick<Facts, "tables" | "indexes" | "partitions">;
+  readonly facts: Pick<Facts, "tables" | "indexes" | "partitions" | "dependencies">;
   readonly scheme: Scheme;
 }
 
 /**
  * Drops what `convertToPartitioned` by the strategy `attach` keeps for its way back, behind a gate: the narrow keys of the old rows, whose
- * indexes every write pays for, and the notes. From the gate on the change cannot be taken back.
+ * indexes every write pays for, the materialized views that read those rows alone, and the notes. From the gate on the change cannot be taken back.
  *
  * @example
  * import { pgTable, primaryKey, text } from "drizzle-orm/pg-core";
@@ -57,6 +57,14 @@ export function settleAttached({ facts, scheme }: SettleAttachedOptions): Plan {
   const kept = facts.indexes.filter(
     (each) => each.schema === schema && each.table === names.legacy && narrow.has(each.name),
   );
+  const readers = facts.dependencies.flatMap(({ dependent, on }) =>
+    dependent.kind === "materializedView" && on.schema === schema && on.name === names.legacy
+      ? [[qualified(dependent.schema, dependent.name), dependent] as const]
+      : [],
+  );
+  const stale = [...new Map(readers).values()].map(
+    (each): RelationName => ({ schema: each.schema, name: each.name }),
+  );
   const reason = "what the way back needs is dropped";
   return plan(`settle-attached-${schema}-${table}`, [
     {
@@ -66,6 +74,21 @@ export function settleAttached({ facts, scheme }: SettleAttachedOptions): Plan {
       title: "Wait until nobody wants the plain table back",
       undo: { kind: "nothing" },
     },
+    ...stale.map(
+      (view): Step => ({
+        kind: "sql",
+        id: `drop-view/${view.name}`,
+        title: `Drop ${view.name}, which reads the old rows alone`,
+        sql: `DROP MATERIALIZED VIEW ${qualified(view.schema, view.name)}`,
+        locks: [{ ...view, mode: "accessExclusive" }],
+        // Its indexes, each a lock.
+        creates: facts.indexes.filter(
+          (each) => each.schema === view.schema && each.table === view.name,
+        ).length,
+        transaction: "commitAfter",
+        undo: { kind: "irreversible", reason },
+      }),
+    ),
     ...kept.map((index) => dropKey(index, names.legacy, reason)),
     {
       kind: "sql",
