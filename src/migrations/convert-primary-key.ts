@@ -3,13 +3,7 @@ import type { Plan, RelationName, Step } from "../plan/step.ts";
 import { columnName, targetOf } from "../plan/target.ts";
 import { qualified } from "../sql/quote.ts";
 import { contractSteps } from "../recipes/keys/contract.ts";
-import {
-  conversionOf,
-  placeOf,
-  tablesOf,
-  type Conversion,
-  type KeyStrategy,
-} from "../recipes/keys/conversion.ts";
+import { conversionOf, placeOf, tablesOf, type Conversion } from "../recipes/keys/conversion.ts";
 import { cutoverSteps } from "../recipes/keys/cutover.ts";
 import { beginSteps, fillSteps, proofStep } from "../recipes/keys/fill.ts";
 import {
@@ -20,6 +14,7 @@ import {
   type KeyFacts,
   type Phase,
 } from "../recipes/keys/graph.ts";
+import { jsonReferencesOf, jsonSteps } from "../recipes/keys/json-references.ts";
 import { mappingSteps } from "../recipes/keys/mapping.ts";
 import type { ConvertPrimaryKeyOptions, KeyTable } from "../recipes/keys/options.ts";
 import { renamed, renameSteps } from "../recipes/keys/rename.ts";
@@ -68,12 +63,14 @@ export function convertPrimaryKey(options: ConvertPrimaryKeyOptions): Plan {
   const surrogates = options.surrogates ?? {};
   const classes = keyClasses(facts, refuseKeyless(facts, wanted, surrogates));
   const phases = phasesOf(classes, options.phases, tableOf);
-  const references = (options.references ?? []).map(({ table, column, to, when = "true" }) => ({
+  const named = (options.references ?? []).map(({ table, column, path, to, when = "true" }) => ({
     table: tableOf(table),
     column: columnName(column),
+    path: path ?? [],
     to: tableOf(to),
     when,
   }));
+  const references = named.filter(({ path }) => path.length === 0);
   const keyed = conversionOf(facts, phases, {
     schema,
     strategy,
@@ -87,6 +84,10 @@ export function convertPrimaryKey(options: ConvertPrimaryKeyOptions): Plan {
   const conversion: Conversion = {
     ...keyed,
     surrogates: surrogatesOf(keyed, twinIndexes(keyed), surrogates),
+    json: jsonReferencesOf(
+      keyed,
+      named.filter(({ path }) => path.length > 0),
+    ),
   };
   const tables = distinct(conversion.twins.map(({ table }) => table));
   const of = options.tables === "all" ? ["all"] : wanted.map(({ name }) => name);
@@ -136,6 +137,7 @@ function phaseSteps(
       ),
     ...each((table) => beginSteps(conversion, table, phase)),
     ...each((table) => fillSteps(conversion, table, phase, pace)),
+    ...jsonSteps(conversion, phase, pace),
     ...conversion.surrogates
       .filter((each) => each.phase === phase)
       .flatMap((surrogate) =>

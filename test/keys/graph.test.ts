@@ -20,9 +20,9 @@ const setup = `CREATE SCHEMA a; CREATE SCHEMA "we""ird Schema";
 describe("the graph of keys", () => {
   let facts: Facts;
   beforeAll(async () => {
-    const { db, close } = await createTestDatabase({ setup });
-    facts = await readFacts(db, { schemas: ["a", 'we"ird Schema'] });
-    await close();
+    const database = await createTestDatabase({ setup });
+    facts = await readFacts(database.db, { schemas: ["a", 'we"ird Schema'] });
+    await database.close();
   });
   const without = (...names: readonly string[]): Facts => ({
     ...facts,

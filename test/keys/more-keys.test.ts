@@ -147,6 +147,31 @@ onEngines("convertPrimaryKey, more of it", (engine) => {
     ]);
   });
 
+  it("integers inside jsonb get a UUID beside them, and give an integer to one that comes alone", async () => {
+    await query(`ALTER TABLE app.logs ADD payload jsonb;
+      UPDATE app.logs SET payload = '{"of": {"user_id": 1, "x": "y"}}' WHERE n = 1;
+      UPDATE app.logs SET payload = '{"of": {"user_id": "none"}}' WHERE n = 2;
+      UPDATE app.logs SET payload = '[]' WHERE n = 3`);
+    const plan = await make({
+      references: [{ table: "logs", column: "payload", path: ["of", "user_id"], to: "users" }],
+    });
+    expect((await through(plan, "leaves/deploy")).failure).toBeUndefined();
+    const key = (id: number) => uuidOf("app.users", id);
+    await query(`INSERT INTO app.logs (entity_id, payload) VALUES (0, '{"of": {"user_id": 2}}'), (0, '{"of": {"user_uuid": "${key(3)}"}}'), (0, NULL);
+      UPDATE app.logs SET payload = jsonb_set(payload, '{of,user_id}', '4') WHERE n = 1`);
+    expect(await query(`SELECT payload FROM app.logs ORDER BY n`)).toEqual(
+      [
+        { of: { user_id: 4, user_uuid: key(4), x: "y" } },
+        { of: { user_id: "none" } },
+        [],
+        { of: { user_id: 2, user_uuid: key(2) } },
+        { of: { user_id: 3, user_uuid: key(3) } },
+        null,
+      ].map((payload) => ({ payload })),
+    );
+    expect(await undo(engine.db(), plan)).toMatchObject({ outcome: "undone" });
+  });
+
   it("a query that became slow stops the plan, which is then taken back from there", async () => {
     await query(`CREATE TABLE app.pace (ms double precision); INSERT INTO app.pace VALUES (0)`);
     const plan = await make({

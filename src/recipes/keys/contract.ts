@@ -4,6 +4,7 @@ import { backfillSteps } from "../backfill.ts";
 import { isSame } from "../own-column.ts";
 import type { BackfillPace } from "../shadow-column.ts";
 import { MAPPING, placeOf, twinsOf, type Conversion, type Twin } from "./conversion.ts";
+import { dropJsonSql } from "./json-references.ts";
 import { dropKeyTriggerSql, keyTriggerOf } from "./key-trigger.ts";
 import { newKeySql } from "./new-keys.ts";
 import { twinChecks } from "./twin-checks.ts";
@@ -52,6 +53,17 @@ ON CONFLICT DO NOTHING`,
         ).map((step) => ({ ...step, id: `${placeOf(conversion, table)}/map/${step.id}` })),
       ),
     ...oldKeysGo(conversion, reason),
+    ...conversion.json.map(
+      (reference): Step => ({
+        kind: "sql",
+        id: `${placeOf(conversion, reference.table)}/stop:${reference.column}.${reference.beside.join(".")}`,
+        title: `${reference.column} of ${reference.table.name} is written as it comes`,
+        sql: dropJsonSql(reference).join(";\n"),
+        locks: [{ ...reference.table, mode: "accessExclusive", partitions: true }],
+        transaction: "commitAfter",
+        undo: { kind: "irreversible", reason },
+      }),
+    ),
     ...tables.flatMap((table) => stopSteps(conversion, shown, table, reason)),
     ...tables
       .filter((table) => goingOf(shown, table).length > 0)

@@ -2,6 +2,7 @@ import type { ColumnFact } from "../../catalog/columns.ts";
 import type { RelationName } from "../../plan/step.ts";
 import { ident, literal, qualified } from "../../sql/quote.ts";
 import { isOf, isSame, refuse } from "../own-column.ts";
+import type { JsonReference } from "./json-references.ts";
 import { homeOf, INTEGERS, type KeyClass, type KeyFacts, type Phase } from "./graph.ts";
 
 /** How a key gets its UUID: from its integer, or by chance. */
@@ -61,6 +62,7 @@ export interface Conversion {
   readonly keys: readonly ConvertedKey[];
   readonly twins: readonly Twin[];
   readonly surrogates: readonly Surrogate[];
+  readonly json: readonly JsonReference[];
   /** Indexes and constraints that are not carried over, and functions that may name legacy columns. */
   readonly leave: readonly string[];
 }
@@ -114,6 +116,7 @@ export function conversionOf(
     keys: keyed.map(({ key }) => key),
     twins,
     surrogates: [],
+    json: [],
     leave,
   };
 }

@@ -23,6 +23,8 @@ export interface ReadinessCheck {
 export interface KeyReference {
   readonly table: KeyTable;
   readonly column: string | DrizzleColumn;
+  /** In a column of jsonb the way to the integer, whose UUID is put beside it: `["user_id"]` gets `["user_uuid"]`. */
+  readonly path?: readonly [string, ...string[]];
   readonly to: KeyTable;
   /** In which rows, as SQL over the row; what is not built in with its schema: `entity_type = 'user'`. @default "true" */
   readonly when?: string;
