@@ -162,7 +162,7 @@ onServers("The observations of a table that was never partitioned", (server) => 
 
   it.each(KINDS)(
     "$table are by program, site and month, and plain again, and no row is lost under writers",
-    { timeout: 600_000 },
+    { timeout: 600_000 + 20 * ROWS },
     async (kind) => {
       const sql = server.sql();
       const { table, scheme, code, value } = kind;
