@@ -46,7 +46,8 @@ type FoundIn = LintFinding & { readonly file: string };
 
 const MAJORS: readonly PostgresMajor[] = [15, 16, 17, 18];
 
-function postgresOption(call: Call): PostgresMajor | undefined {
+/** The oldest server that something is for. */
+export function postgresOption(call: Call): PostgresMajor | undefined {
   const text = textOption(call, "postgres");
   if (text === undefined) return undefined;
   const major = MAJORS.find((each) => String(each) === text);

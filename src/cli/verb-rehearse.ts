@@ -10,6 +10,7 @@ import { handlersOption } from "./handlers-option.ts";
 import { misuse } from "./misuse.ts";
 import { readPlanFile } from "./plan-file.ts";
 import { schemaOption } from "./run-options.ts";
+import { postgresOption } from "./verb-lint.ts";
 import { formatOption } from "./verb-plan.ts";
 
 /** `underpin rehearse FILE|FOLDER`: runs plans or migrations up and down in a scratch database, and tells what was measured. */
@@ -23,7 +24,7 @@ export const rehearseVerb: Verb = {
       help: "A .json plan, a module (.ts, .js, .mjs, .cjs) that exports plans, or a folder of migrations",
     },
   ],
-  options: ["base", "first", "on", "rows", "format", "handlers", "run-schema"],
+  options: ["base", "first", "on", "postgres", "rows", "format", "handlers", "run-schema"],
   notes:
     "Without --on it runs in this process, on PGlite. With it a database is made on that server and dropped again.",
   run: async (call) => {
@@ -35,10 +36,12 @@ export const rehearseVerb: Verb = {
       ? { plans: what, handlers: {} }
       : await readPlanFile(what);
     const first = textOption(call, "first");
+    const postgres = postgresOption(call);
     const base = await baseOption(call);
     const options: RehearseOptions = {
       ...(base === undefined ? {} : { base }),
       ...(first === undefined ? {} : { first }),
+      ...(postgres === undefined ? {} : { postgres }),
       ...rowsOption(call),
       ...schemaOption(call),
       handlers: await handlersOption(call, own),

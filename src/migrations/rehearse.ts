@@ -11,6 +11,7 @@ import { DEFAULT_RUN_OPTIONS, type RunOptions } from "../run/options.ts";
 import type { WorldOptions } from "../rls/proof/world-options.ts";
 import { bootSandbox } from "../sandbox/boot.ts";
 import { loadExtensions } from "../sandbox/load-extensions.ts";
+import type { PostgresMajor } from "./lint/versions.ts";
 import {
   extensionsIn,
   makeBase,
@@ -19,7 +20,7 @@ import {
   type RehearsalBase,
 } from "./rehearsal/base.ts";
 import { lostData, readData, type Data } from "./rehearsal/data.ts";
-import { fillTables, userSchemas, type Filled } from "./rehearsal/fill.ts";
+import { fillTables, userSchemas } from "./rehearsal/fill.ts";
 import {
   catalogFindings,
   finding,
@@ -28,6 +29,8 @@ import {
   undeclaredFindings,
 } from "./rehearsal/findings.ts";
 import type { Rehearsal, RehearsedPlan, RehearsedStep } from "./rehearsal/rehearsal.ts";
+import { notLookedAt } from "./rehearsal/not-looked-at.ts";
+import { olderServerFindings } from "./rehearsal/older-server.ts";
 import { rehearsableFolder, type RehearsableFolder } from "./rehearsal/rehearse-folder.ts";
 import { rehearsablePlan, type Rehearsable } from "./rehearsal/rehearse-plan.ts";
 import { rehearseWay, type MeasuredWay } from "./rehearsal/rehearse-way.ts";
@@ -47,6 +50,8 @@ export interface RehearseOptions extends Pick<RunOptions, "handlers" | "runSchem
    * is left in it. @default a PGlite that lives as long as the call
    */
   readonly on?: DatabaseLike;
+  /** The oldest server that it is for: what that would refuse is a finding. @default not looked for; `on` a server of that version it refuses itself */
+  readonly postgres?: PostgresMajor;
   /** Rows of each table; where a definition has tenants, of each tenant. @default 20 */
   readonly rows?: number;
   /** Values for tables whose checks cannot be guessed, by the name of the table. */
@@ -188,6 +193,8 @@ async function rehearseOn(
   const old = oldNames(first, after);
   const sources = { data, wasThere: (relation: RelationName) => old.has(nameOf(relation)) };
   const plans = ran.map((one) => planOf(one, data));
+  for (const item of options.postgres === undefined ? [] : items)
+    findings.push(...(await olderServerFindings(item, options.postgres ?? 18)));
   findings.unshift(...plans.flatMap((plan) => stepFindings(plan, sources)));
   return {
     format: 1,
@@ -197,7 +204,7 @@ async function rehearseOn(
     plans,
     findings,
     visibility,
-    notLookedAt: unlooked({ items, ran, filled, data, first, after }),
+    notLookedAt: notLookedAt({ items, plans, filled, data, first, after }),
   };
 }
 
@@ -251,49 +258,4 @@ function planOf({ item, up, down }: Ran, data: Data): RehearsedPlan {
 
 function serverText({ driver }: Executor, { server: { version } }: Facts): string {
   return `${driver === "pglite" ? "PGlite, " : ""}PostgreSQL ${Math.trunc(version / 10_000)}.${version % 10_000}`;
-}
-
-interface Unlooked {
-  readonly items: readonly Rehearsable[];
-  readonly ran: readonly Ran[];
-  readonly filled: Filled;
-  readonly data: Data;
-  readonly first: Facts;
-  readonly after: Facts;
-}
-
-/** What stays open, in words. */
-function unlooked({ items, ran, filled, data, first, after }: Unlooked): readonly string[] {
-  const steps = ran.flatMap(({ up, down }) => [...up.way.steps, ...(down?.way.steps ?? [])]);
-  const unmeasured = [...new Set(steps.filter(notMeasured).map(({ id }) => id))];
-  const empty = [...data].filter(([, { rows }]) => rows === 0).map(([table]) => table);
-  const policies = ({ policies: list }: Facts) => JSON.stringify(list);
-  return [
-    ...items
-      .slice(ran.length)
-      .map(({ name }) => `"${name}": what came before it failed, so it did not run`),
-    ...(unmeasured.length === 0
-      ? []
-      : [
-          `locks of ${unmeasured.join(", ")}: outside of a transaction they can be read on a server only (its declared locks are shown)`,
-        ]),
-    ...(empty.length === 0
-      ? []
-      : [`readings of ${empty.join(", ")}: no row was there${because(filled, empty)}`]),
-    ...(filled.model.definition.access.length === 0 && policies(first) !== policies(after)
-      ? ["who sees what after policies changed: no definition says who asks"]
-      : []),
-    "waits: nobody else works in the database of a rehearsal",
-  ];
-}
-
-function notMeasured({ measured, state, kind }: RehearsedStep): boolean {
-  return !measured && state === "done" && (kind === "sql" || kind === "check");
-}
-
-function because({ world: { problems } }: Filled, empty: readonly string[]): string {
-  const why = problems.filter((problem) =>
-    empty.some((table) => problem.startsWith(`table ${table}: `)),
-  );
-  return why.length === 0 ? "" : ` (${why.join("; ")})`;
 }

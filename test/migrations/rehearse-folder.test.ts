@@ -80,6 +80,17 @@ describe("a rehearsal of a folder", () => {
     expect(rehearsalText(failing)).toMatch(/✗ .*\n\s+failed: .*23514/);
   });
 
+  it("finds what an older server would refuse", async () => {
+    const folder = folderOf(USERS, [
+      "ALTER TABLE users ADD COLUMN shout text GENERATED ALWAYS AS (upper(email)) VIRTUAL",
+      "ALTER TABLE users DROP COLUMN shout",
+    ]);
+    expect((await rehearse(folder)).ok).toBe(true);
+    const { findings, ok } = await rehearse(folder, { postgres: 15 });
+    expect(findings).toMatchObject([{ check: "newer-postgres", object: 'line 1 of "002_step"' }]);
+    expect(ok).toBe(false);
+  });
+
   it("refuses a folder whose state before cannot be made", async () => {
     const folder = folderOf(["CREATE TABLE users (id nonsense)"], ["SELECT 1"]);
     await expect(rehearse(folder)).rejects.toMatchObject({

@@ -89,6 +89,7 @@ function rehearsableMigration(
           : [];
   return {
     name: version,
+    source: body.kind === "plan" ? body.plan : migration.language === "sql" ? migration.text : "",
     irreversible,
     wholeWay: irreversible.length === 0,
     up: (db) =>

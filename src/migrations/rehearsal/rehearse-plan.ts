@@ -10,6 +10,8 @@ import type { Walked } from "./rehearse-way.ts";
 /** A plan or migration, by what takes it up and down. */
 export interface Rehearsable {
   readonly name: string;
+  /** Its SQL as it is written, or its plan. */
+  readonly source: string | Plan;
   readonly up: (db: Executor) => Promise<Walked>;
   /** Undefined where nothing of it can be taken back. */
   readonly down: ((db: Executor) => Promise<Walked>) | undefined;
@@ -34,6 +36,7 @@ export function rehearsablePlan(plan: Plan, options: RunOptions): Rehearsable {
   });
   return {
     name: plan.name,
+    source: plan,
     up: (db) => walked("apply", () => applyThroughGates(db, plan, options)),
     down:
       upTo === undefined
