@@ -25,7 +25,7 @@ export function buildStepOf(
   table: RelationName,
   name: string,
   id: string,
-): SqlStep {
+): Extract<SqlStep, { readonly transaction: "outside" }> {
   const drop = `DROP INDEX CONCURRENTLY IF EXISTS ${qualified(table.schema, name)}`;
   const lock = { schema: table.schema, name: table.name, mode: "shareUpdateExclusive" } as const;
   return {

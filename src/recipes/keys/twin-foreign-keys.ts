@@ -99,23 +99,19 @@ export function twinForeignKeySteps(conversion: Conversion, phase: number): read
   return twinForeignKeys(conversion)
     .filter((each) => each.phase === phase)
     .flatMap((twin): readonly Step[] => {
-      const { key, from, name, definition } = twin;
-      const alter = `ALTER TABLE ${qualified(from.schema, from.name)}`;
+      const { key, from, name } = twin;
       const both = (mode: Lock["mode"]) => lockBoth(twin, mode);
       const add: Step = {
         kind: "sql",
         id: `refer:${placeOf(conversion, from)}.${key.name}`,
         title: `New rows of ${from.name} must keep ${name}`,
-        sql: [
-          `${alter} ADD CONSTRAINT ${ident(name)} ${definition} NOT VALID`,
-          ...commentOf(twin, name),
-        ].join(";\n"),
+        // Who writes a row of one and then of the other would meet ADD FOREIGN KEY half-way, and might be the victim.
+        sql: [lockTablesSql([from, twin.to], "SHARE ROW EXCLUSIVE"), ...referSql(twin)].join(";\n"),
         locks: both("shareRowExclusive"),
         transaction: "commitAfter",
         undo: {
           kind: "statement",
-          // Taking back the cutover has dropped it, if the key that it refers to was the primary key.
-          sql: `${lockTablesSql([from, twin.to])};\n${alter} DROP CONSTRAINT IF EXISTS ${ident(name)}`,
+          sql: `${lockTablesSql([from, twin.to])};\nALTER TABLE ${qualified(from.schema, from.name)} DROP CONSTRAINT IF EXISTS ${ident(name)}`,
           locks: both("accessExclusive"),
           transaction: "inside",
         },
@@ -130,7 +126,7 @@ function validateStep(conversion: Conversion, twin: TwinForeignKey): Step {
     kind: "sql",
     id: `validate:${placeOf(conversion, from)}.${key.name}`,
     title: `Scan the old rows of ${from.name} for ${name} while reads and writes go on`,
-    ...validation(conversion, twin, name, true),
+    ...validation(conversion, twin, name, []),
     transaction: "commitAfter",
     undo: { kind: "nothing" },
   };
@@ -141,13 +137,8 @@ function validation(
   conversion: Conversion,
   { from, to }: TwinForeignKey,
   name: string,
-  primary: boolean,
+  besides: readonly RelationName[],
 ) {
-  const own = conversion.surrogates.map(({ table, index }) => ({ table, name: index }));
-  const keyIndexes = twinIndexes(conversion).filter(
-    ({ index, table }) =>
-      index.primary === primary || own.some((surrogate) => isSame(surrogate.table, table)),
-  );
   const reads: readonly RowAccess[] = [
     { ...from, access: "read" },
     { ...to, access: "read" },
@@ -156,16 +147,7 @@ function validation(
     { ...from, mode: "shareUpdateExclusive" },
     { ...from, mode: "accessShare" },
     { ...to, mode: "rowShare" },
-    // The query that looks for rows without a target locks these too, which have another name at the end of the plan, or none.
-    ...[...keyIndexes, ...(primary ? own : [])]
-      .filter(({ table }) => isSame(table, from) || isSame(table, to))
-      .map(
-        ({ table, name: index }): Lock => ({
-          schema: table.schema,
-          name: index,
-          mode: "accessShare",
-        }),
-      ),
+    ...besides.map((index): Lock => ({ ...index, mode: "accessShare" })),
   ];
   return {
     sql: `ALTER TABLE ${qualified(from.schema, from.name)} VALIDATE CONSTRAINT ${ident(name)}`,
@@ -174,14 +156,26 @@ function validation(
   };
 }
 
-/** Does nothing on the way there. On the way back the integers' foreign key has come again NOT VALID, and is proved. */
-export function provedOnTheWayBack(conversion: Conversion, twin: TwinForeignKey): Step {
-  const { key, from } = twin;
+/** Does nothing on the way there. On the way back the foreign key has come again NOT VALID, and is proved. */
+export function provedOnTheWayBack(
+  conversion: Conversion,
+  twin: TwinForeignKey,
+  over: "integers" | "uuids",
+): Step {
+  const { from, to } = twin;
+  // The query that looks for rows without a target locks every index of both tables, also those that are dropped after it.
+  const goneAtTheEnd = [
+    ...twinIndexes(conversion),
+    ...conversion.surrogates.map(({ table, index }) => ({ table, name: index })),
+  ]
+    .filter(({ table }) => isSame(table, from) || isSame(table, to))
+    .map(({ table, name: index }) => ({ schema: table.schema, name: index }));
+  const name = over === "integers" ? twin.key.name : twin.name;
   return {
     kind: "check",
-    id: `proved:${placeOf(conversion, from)}.${key.name}`,
-    title: `${key.name} of ${from.name} holds`,
-    sql: `SELECT k.conname, 'is not there, or not valid' AS reason FROM (VALUES (${literal(key.name)})) AS w (name)
+    id: `proved:${placeOf(conversion, from)}.${name}`,
+    title: `${name} of ${from.name} holds`,
+    sql: `SELECT k.conname, 'is not there, or not valid' AS reason FROM (VALUES (${literal(name)})) AS w (name)
 LEFT JOIN pg_catalog.pg_constraint k ON k.conname = w.name AND k.contype = 'f'
   AND k.conrelid = ${literal(qualified(from.schema, from.name))}::regclass
 WHERE k.convalidated IS NOT TRUE`,
@@ -189,10 +183,19 @@ WHERE k.convalidated IS NOT TRUE`,
     transaction: "commitAfter",
     undo: {
       kind: "statement",
-      ...validation(conversion, twin, key.name, false),
+      ...validation(conversion, twin, name, goneAtTheEnd),
       transaction: "inside",
     },
   };
+}
+
+/** ADD CONSTRAINT of the foreign key over UUIDs, but for a look at the rows. */
+export function referSql(twin: TwinForeignKey): readonly string[] {
+  const { from, name, definition } = twin;
+  return [
+    `ALTER TABLE ${qualified(from.schema, from.name)} ADD CONSTRAINT ${ident(name)} ${definition} NOT VALID`,
+    ...commentOf(twin, name),
+  ];
 }
 
 /** ADD CONSTRAINT of the integers' foreign key as it was, but for a look at the rows. */
@@ -226,7 +229,10 @@ function lockBoth({ from, to }: TwinForeignKey, mode: Lock["mode"]): readonly Lo
  * Locks tables in one order, and gives up before the server's `deadlock_timeout` (1 s by default) would let an application be the victim: then
  * it is tried again.
  */
-export function lockTablesSql(tables: readonly RelationName[]): string {
+export function lockTablesSql(
+  tables: readonly RelationName[],
+  mode: "ACCESS EXCLUSIVE" | "SHARE ROW EXCLUSIVE" = "ACCESS EXCLUSIVE",
+): string {
   const paths = [...new Set(tables.map(({ schema, name }) => qualified(schema, name)))].toSorted();
-  return `SELECT pg_catalog.set_config('lock_timeout', '400ms', true);\nLOCK TABLE ONLY ${paths.join(", ONLY ")} IN ACCESS EXCLUSIVE MODE`;
+  return `SELECT pg_catalog.set_config('lock_timeout', '400ms', true);\nLOCK TABLE ONLY ${paths.join(", ONLY ")} IN ${mode} MODE`;
 }

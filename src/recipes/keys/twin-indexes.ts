@@ -96,7 +96,7 @@ function refuseUncarried(
     );
 }
 
-/** Builds the likes of a phase, and for each primary key a second index of its integers. */
+/** Builds the likes of a phase. */
 export function twinIndexSteps(conversion: Conversion, phase: number): readonly Step[] {
   return twinIndexes(conversion)
     .filter((each) => each.phase === phase)
@@ -107,10 +107,14 @@ export function twinIndexSteps(conversion: Conversion, phase: number): readonly 
         return [...onPartitions(conversion, twin), ...comment];
       const names = namesOf(conversion, table);
       const built = build(conversion, copyIndexSql(index, table, name, names), table, name);
-      if (!index.primary) return [built, ...comment, ...constraintSteps(conversion, twin)];
-      const spare = spareName(index.name);
-      return [built, build(conversion, copyIndexSql(index, table, spare, new Map()), table, spare)];
+      return index.primary ? [built] : [built, ...comment, ...constraintSteps(conversion, twin)];
     });
+}
+
+/** Builds a second unique index of the integers of a primary key, which keeps them apart when the key is another. */
+export function spareStep(conversion: Conversion, { index, table }: TwinIndex): SqlStep {
+  const spare = spareName(index.name);
+  return build(conversion, copyIndexSql(index, table, spare, new Map()), table, spare);
 }
 
 function build(conversion: Conversion, create: string, table: RelationName, name: string): SqlStep {
