@@ -149,6 +149,47 @@ describe("lint of what the recipes make", () => {
   });
 });
 
+describe("lint with facts", () => {
+  const rulesIn = async (sql: string) =>
+    (await lint(sql, { facts, schema })).flatMap(({ check, severity }) =>
+      severity === "info" ? [] : [check],
+    );
+
+  it("needs no ceremony for a tiny table, and for a large one it does", async () => {
+    const changes = (table: string) => `CREATE INDEX ON ${table} (id);
+      ALTER TABLE ${table} ADD COLUMN token uuid DEFAULT gen_random_uuid();
+      ALTER TABLE ${table} ADD CONSTRAINT c CHECK (id > 0)`;
+    expect(await rulesIn(changes("orgs"))).toEqual([]);
+    expect(await rulesIn(changes("users"))).toEqual([
+      "create-index",
+      "add-column-rewrite",
+      "add-check",
+    ]);
+  });
+
+  it("knows what is NOT NULL already, which change of a type is instant, and a unique index of a view", async () => {
+    expect(await rulesIn("ALTER TABLE users ALTER plan SET NOT NULL")).toEqual([]);
+    expect(await rulesIn("ALTER TABLE users ALTER filler TYPE varchar")).toEqual([]);
+    const [found] = await lint("REFRESH MATERIALIZED VIEW totals", { facts, schema });
+    expect(found?.repair).toContain("REFRESH MATERIALIZED VIEW CONCURRENTLY");
+  });
+
+  it("finds a table by its name alone where only one schema has it", async () => {
+    const [found] = await lint("CREATE INDEX i ON users (email)", { facts });
+    expect(found?.object).toBe(world.at("users"));
+  });
+
+  it("holds ENABLE ROW LEVEL SECURITY back until there is a policy, wherever it stands", async () => {
+    const policy = "CREATE POLICY p ON users FOR SELECT TO PUBLIC USING (true)";
+    const enable = "ALTER TABLE users ENABLE ROW LEVEL SECURITY";
+    expect(await rulesIn(enable)).toEqual(["no-policy"]);
+    expect(await rulesIn(`${enable}, FORCE ROW LEVEL SECURITY`)).toEqual(["no-policy"]);
+    expect(await rulesIn(`${policy}; ${enable}`)).toEqual([]);
+    expect(await rulesIn(`${policy}; ${enable}, FORCE ROW LEVEL SECURITY`)).toEqual([]);
+    expect(await rulesIn(`${enable}; ${policy}`)).toEqual([]);
+  });
+});
+
 /**
  * What squawk says and why it is not so here. It reads one file alone: it knows no other step, gate or transaction of a plan.
  */

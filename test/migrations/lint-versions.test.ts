@@ -26,7 +26,6 @@ const NEWER: readonly (readonly [since: 16 | 17 | 18, sql: string])[] = [
   [17, "SELECT JSON_SCALAR(1)"],
   [17, "GRANT MAINTAIN ON plain TO PUBLIC"],
   [17, "SET transaction_timeout = '1min'"],
-  [17, "CREATE TABLE v (a integer GENERATED ALWAYS AS IDENTITY) PARTITION BY RANGE (a)"],
   [17, "CREATE TABLE v (a integer, EXCLUDE USING btree (a WITH =)) PARTITION BY RANGE (a)"],
   [17, "SELECT to_bin(5)"],
   [16, "SELECT JSON_OBJECT('a': 1)"],

@@ -79,6 +79,7 @@ describe("a script that no plan can hold", () => {
     ],
     ["a parameter", "ALTER TABLE t ALTER a SET DEFAULT $1", "parameter"],
     ["COPY", "COPY t FROM STDIN", "copy-data"],
+    ["a temporary table", "CREATE TEMP TABLE t (a text)", "session-setting"],
     ["VACUUM FULL", "VACUUM FULL t", "rewrite-table"],
     ["ROLLBACK", "BEGIN; DROP TABLE t; ROLLBACK", "session-setting"],
     ["what is not understood", "CREATE CAST (text AS integer) WITH INOUT", "not-understood"],

@@ -223,15 +223,6 @@ const NOVELTIES: readonly Novelty[] = [
   },
   {
     since: 17,
-    what: "an identity column of a partitioned table",
-    instead: "a sequence of its own, and DEFAULT nextval(…)",
-    isIn: ({ node }) =>
-      "CreateStmt" in node &&
-      node.CreateStmt.partspec !== undefined &&
-      hasIdentity(node.CreateStmt.tableElts),
-  },
-  {
-    since: 17,
     what: "an exclusion constraint of a partitioned table",
     instead: "one on each partition",
     isIn: ({ node }) =>
@@ -318,15 +309,6 @@ const NOVELTIES: readonly Novelty[] = [
     }),
   ),
 ];
-
-function hasIdentity(elements: readonly Node[] | undefined): boolean {
-  let found = false;
-  walkNodes(elements, (key, value) => {
-    if (key === "Constraint" && (value as { contype?: string }).contype === "CONSTR_IDENTITY")
-      found = true;
-  });
-  return found;
-}
 
 /** What a server of that version refuses in a statement. */
 export function newerThan(

@@ -20,6 +20,7 @@ import {
   never,
   online,
   pathOf,
+  policyMark,
   refused,
   taken,
   type Change,
@@ -168,6 +169,8 @@ function judgeCommand(scene: Scene, command: Command): readonly Verdict[] {
       return [judgeDetach(scene, table, partitionOf(def), change)];
     case "AT_DisableRowSecurity":
       return [refused({ rule: "disable-row-security", object: path })];
+    case "AT_EnableRowSecurity":
+      return [enabling(scene, command)];
     case "AT_NoForceRowSecurity":
       return [
         gated(
@@ -292,6 +295,30 @@ function rewriting(scene: Scene, command: Command): Verdict {
   );
 }
 
+/** Beside other commands; alone it is put together with its policies. */
+function enabling(scene: Scene, command: Command): Verdict {
+  const { table, change } = command;
+  const path = pathOf(table);
+  const hasPolicy =
+    isMade(scene, table) ||
+    scene.made.has(policyMark(path)) ||
+    scene.allowed.has("no-policy") ||
+    scene.facts?.policies.some(
+      (each) => each.schema === table.schema && each.table === table.name,
+    ) === true;
+  if (hasPolicy) return brief(scene, command);
+  return gated(
+    change,
+    {
+      rule: "no-policy",
+      object: path,
+      note: "write ENABLE as a statement of its own, and underpin puts it together with its policies",
+    },
+    `Is every row of ${path} to be hidden from everybody but its owner, until policies follow?`,
+    asItIs(command, backBy(`ALTER TABLE ${path} DISABLE ROW LEVEL SECURITY`, exclusive(table))),
+  );
+}
+
 /** Commands that change the catalog only, for a moment: each with its lock. Another is not understood. */
 const BRIEF: Readonly<Record<string, LockMode>> = {
   AT_ColumnDefault: "accessExclusive",
@@ -340,7 +367,11 @@ function brief(scene: Scene, command: Command): Verdict {
   if (mode === undefined) return notUnderstood(command);
   const locks: readonly Lock[] = [lockOn(table, mode)];
   if (cmd.subtype === "AT_ValidateConstraint") return validate(scene, command);
-  return taken(change, { locks, undo: undoOf(scene, command, locks) });
+  return taken(change, {
+    locks,
+    ...(cmd.subtype === "AT_AddIdentity" ? { creates: 1 } : {}),
+    undo: undoOf(scene, command, locks),
+  });
 }
 
 /** VALIDATE reads rows, and of a foreign key those of both ends: alone in its transaction, so that no strong lock is held. */
@@ -381,7 +412,13 @@ function undoOf(scene: Scene, { table, cmd }: Command, locks: readonly Lock[]): 
           : `ALTER COLUMN ${column} SET DEFAULT ${fact.default}`,
       );
     case "AT_AddIdentity":
-      return back(`ALTER COLUMN ${column} DROP IDENTITY`);
+      return backBy(`ALTER TABLE ${path} ALTER COLUMN ${column} DROP IDENTITY`, [
+        ...locks,
+        lockOn(
+          { schema: table.schema, name: `${table.name}_${cmd.name ?? ""}_seq` },
+          "accessExclusive",
+        ),
+      ]);
     case "AT_SetStatistics":
       if (fact === undefined) return unknown;
       return back(`ALTER COLUMN ${column} SET STATISTICS ${fact.statisticsTarget ?? -1}`);

@@ -8,7 +8,17 @@ import { constraintsOf } from "./judge-add-column.ts";
 import { partitionHazard } from "./judge-partition.ts";
 import { isMade, nameIn, nameOf, relationsIn, stringsOf, walkNodes, type Scene } from "./scene.ts";
 import { signatureOf, typeWord } from "./type-text.ts";
-import { backBy, lockOn, never, pathOf, taken, type Change, type Verdict } from "./verdict.ts";
+import {
+  backBy,
+  lockOn,
+  never,
+  pathOf,
+  refused,
+  taken,
+  titleOf,
+  type Change,
+  type Verdict,
+} from "./verdict.ts";
 
 const MAY_BE_THERE = "IF NOT EXISTS or OR REPLACE: it may have been there before";
 
@@ -19,6 +29,12 @@ export function judgeCreate(
   change: Change,
 ): Verdict | undefined {
   const fresh = withoutFacts(scene);
+  if (isTemporary(node))
+    return refused({
+      rule: "session-setting",
+      object: titleOf(change.sql),
+      note: "a temporary table is seen by its own session only",
+    });
   if ("CreateStmt" in node) return createTable(scene, node.CreateStmt, change);
   if ("CreateTableAsStmt" in node) {
     const { into, if_not_exists: mayExist, objtype, query } = node.CreateTableAsStmt;
@@ -93,8 +109,22 @@ export function judgeCreate(
   return taken(change, {
     ...(simple.locks === undefined ? {} : { locks: simple.locks }),
     ...(simple.creates === undefined ? {} : { creates: simple.creates }),
-    undo: dropOf(simple.drop, simple.mayExist),
+    undo: dropOf(simple.drop, simple.mayExist, simple.goes ?? simple.locks ?? []),
   });
+}
+
+function isTemporary(node: Node): boolean {
+  const range =
+    "CreateStmt" in node
+      ? node.CreateStmt.relation
+      : "CreateTableAsStmt" in node
+        ? node.CreateTableAsStmt.into?.rel
+        : "ViewStmt" in node
+          ? node.ViewStmt.view
+          : "CreateSeqStmt" in node
+            ? node.CreateSeqStmt.sequence
+            : undefined;
+  return range?.relpersistence === "t";
 }
 
 interface Simple {
@@ -102,6 +132,8 @@ interface Simple {
   readonly mayExist?: boolean | undefined;
   readonly creates?: number;
   readonly locks?: readonly Lock[];
+  /** What DROP locks, where it is not what CREATE does. */
+  readonly goes?: readonly Lock[];
 }
 
 function simpleObject(scene: Scene, node: Node, fresh: Scene): Simple | undefined {
@@ -109,12 +141,21 @@ function simpleObject(scene: Scene, node: Node, fresh: Scene): Simple | undefine
   if ("CreateEnumStmt" in node) return { drop: `TYPE ${own(node.CreateEnumStmt.typeName)}` };
   if ("CreateRangeStmt" in node) return { drop: `TYPE ${own(node.CreateRangeStmt.typeName)}` };
   if ("CompositeTypeStmt" in node)
-    return { drop: `TYPE ${pathOf(nameOf(fresh, node.CompositeTypeStmt.typevar))}`, creates: 1 };
+    return {
+      drop: `TYPE ${pathOf(nameOf(fresh, node.CompositeTypeStmt.typevar))}`,
+      creates: 1,
+      goes: [lockOn(nameOf(fresh, node.CompositeTypeStmt.typevar), "accessExclusive")],
+    };
   if ("CreateDomainStmt" in node)
     return { drop: `DOMAIN ${own(node.CreateDomainStmt.domainname)}` };
   if ("CreateSeqStmt" in node) {
     const { sequence, if_not_exists: mayExist } = node.CreateSeqStmt;
-    return { drop: `SEQUENCE ${pathOf(nameOf(fresh, sequence))}`, mayExist, creates: 1 };
+    return {
+      drop: `SEQUENCE ${pathOf(nameOf(fresh, sequence))}`,
+      mayExist,
+      creates: 1,
+      goes: [lockOn(nameOf(fresh, sequence), "accessExclusive")],
+    };
   }
   if ("CreateSchemaStmt" in node) {
     const { schemaname = "", if_not_exists: mayExist } = node.CreateSchemaStmt;

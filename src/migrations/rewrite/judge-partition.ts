@@ -33,7 +33,9 @@ export function judgeAttach(
   const asIs = {
     locks,
     undo: backBy(`ALTER TABLE ${pathOf(table)} DETACH PARTITION ${pathOf(child)}`, [
-      lockOn(table, "accessExclusive"),
+      { ...table, mode: "accessExclusive" },
+      lockOn(child, "accessExclusive"),
+      ...(fallback === undefined ? [] : [lockOn(fallback, "accessExclusive")]),
     ]),
   };
   const isNew =

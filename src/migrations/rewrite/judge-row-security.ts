@@ -5,7 +5,16 @@ import { enableRls, type NewPolicy } from "../../recipes/enable-rls.ts";
 import type { SqlStatement } from "../../sql/parse.ts";
 import { factsAbout, isMade, nameOf, relationsIn, tableOf, type Scene } from "./scene.ts";
 import { insideBrackets, indexOfWords } from "./statement-text.ts";
-import { backBy, gated, lockOn, online, pathOf, type Verdict } from "./verdict.ts";
+import {
+  backBy,
+  gated,
+  lockOn,
+  online,
+  pathOf,
+  policyMark,
+  taken,
+  type Verdict,
+} from "./verdict.ts";
 
 /** ENABLE ROW LEVEL SECURITY of a table that is there, with the policies and the FORCE that follow in the script. */
 export interface Protection {
@@ -71,6 +80,8 @@ export function judgeProtection(
     undo: backBy(`ALTER TABLE ${path} DISABLE ROW LEVEL SECURITY`, locks),
   };
   const question = `Is every row of ${path} to be hidden from everybody but its owner? No policy shows one.`;
+  // Policies that stand before it are there by now.
+  if (policies.length === 0 && scene.made.has(policyMark(path))) return taken(change, about);
   const hasPolicy =
     policies.length > 0 ||
     scene.facts?.policies.some(

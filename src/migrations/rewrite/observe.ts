@@ -5,7 +5,7 @@ import { ident } from "../../sql/quote.ts";
 import { withNewColumn } from "./judge-alter-table.ts";
 import { functionName, madeBy } from "./judge-create.ts";
 import { constraintOf, nameOf, stringsOf, type Scene } from "./scene.ts";
-import { pathOf } from "./verdict.ts";
+import { pathOf, policyMark } from "./verdict.ts";
 
 /** What is known after a statement: what it has made, added and proven. */
 export function observe(scene: Scene, { node }: SqlStatement): Scene {
@@ -33,7 +33,8 @@ function madeNames(scene: Scene, node: Node): readonly string[] {
   }
   if ("CreatePolicyStmt" in node) {
     const { table, policy_name: name = "" } = node.CreatePolicyStmt;
-    return [`${pathOf(nameOf(scene, table))}.${ident(name)}`];
+    const path = pathOf(nameOf(scene, table));
+    return [`${path}.${ident(name)}`, policyMark(path)];
   }
   return [];
 }

@@ -1,9 +1,10 @@
 import type { Facts } from "../../catalog/read-facts.ts";
-import type { Plan, SqlStep, Step } from "../../plan/step.ts";
+import type { Plan, RelationName, SqlStep, Step } from "../../plan/step.ts";
 import { parseScript, type SqlScript, type SqlStatement } from "../../sql/parse.ts";
 import { qualified } from "../../sql/quote.ts";
 import { allowancesIn, allowedFor, type Allowance } from "./allow.ts";
 import { judge } from "./judge.ts";
+import { madeBy } from "./judge-create.ts";
 import { judgeDo } from "./judge-do.ts";
 import { judgeProtection, protectionOf } from "./judge-row-security.ts";
 import { observe } from "./observe.ts";
@@ -54,6 +55,7 @@ export async function readScript(sql: string, options: ReadScriptOptions): Promi
   const judged: Judged[] = [];
   const saidBefore = new Set<SqlStatement>();
   let scene = firstScene(options);
+  const fresh = new Set<string>();
   for (const [at, statement] of script.statements.entries()) {
     const id = `statement-${at + 1}`;
     const allowed = allowedFor(allowances, statement);
@@ -65,12 +67,18 @@ export async function readScript(sql: string, options: ReadScriptOptions): Promi
     const unallowed = new Set(plain.flatMap(({ hazards }) => hazards.map(({ rule }) => rule)));
     const isSoftened = [...allowed].some((rule) => unallowed.has(rule));
     const verdicts = isSoftened ? await look({ ...scene, allowed }) : plain;
-    judged.push({
-      statement,
-      unallowed,
-      scene,
-      verdicts: verdicts.map((verdict) => settled(scene, softened(verdict, allowed))),
-    });
+    const known = scene;
+    const settledOnes = verdicts.map((each) => settled(known, fresh, softened(each, allowed)));
+    judged.push({ statement, unallowed, scene, verdicts: settledOnes });
+    const last = settledOnes.at(-1)?.parts.at(-1);
+    if (
+      last !== undefined &&
+      "kind" in last &&
+      last.kind === "sql" &&
+      last.transaction === "inside"
+    )
+      for (const { schema, name } of madeBy(scene, statement.node))
+        fresh.add(qualified(schema, name));
     scene = observe(scene, statement);
   }
   return { script, judged, allowances };
@@ -103,18 +111,30 @@ function isGate(part: Step | Plan): boolean {
   return "kind" in part && part.kind === "gate";
 }
 
-/** Nobody waits for what the script has made: such steps share a transaction. */
-function settled(scene: Scene, verdict: Verdict): Verdict {
-  const isOwn = (name: { readonly schema: string; readonly name: string }) =>
-    scene.made.has(qualified(name.schema, name.name));
+/**
+ * Nobody waits for what the script has made: such steps share a transaction. `fresh` is what the open one has made itself, which
+ * others cannot see, and which is no lock to declare.
+ */
+function settled(scene: Scene, fresh: Set<string>, verdict: Verdict): Verdict {
+  const pathOf = (name: RelationName) => qualified(name.schema, name.name);
   return {
     ...verdict,
     parts: verdict.parts.map((part) => {
-      if (!("kind" in part) || part.kind !== "sql" || part.transaction !== "commitAfter")
+      if (!("kind" in part) || part.kind !== "sql" || part.transaction === "outside") {
+        fresh.clear();
         return part;
+      }
       const { locks, rows = [] } = part;
-      const isQuiet = locks.length + rows.length > 0 && [...locks, ...rows].every(isOwn);
-      return isQuiet ? ({ ...part, transaction: "inside" } satisfies SqlStep) : part;
+      const isQuiet =
+        locks.length + rows.length > 0 &&
+        [...locks, ...rows].every((name) => scene.made.has(pathOf(name)));
+      const step: SqlStep = {
+        ...part,
+        locks: locks.filter((lock) => !fresh.has(pathOf(lock))),
+        transaction: isQuiet ? "inside" : part.transaction,
+      };
+      if (step.transaction === "commitAfter") fresh.clear();
+      return step;
     }),
   };
 }

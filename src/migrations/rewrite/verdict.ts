@@ -137,6 +137,11 @@ export function pathOf({ schema, name }: RelationName): string {
   return qualified(schema, name);
 }
 
+/** What the script is remembered to have made where it has made a policy of a table. */
+export function policyMark(path: string): string {
+  return `a policy of ${path}`;
+}
+
 /** The first words of a statement. */
 export function titleOf(sql: string): string {
   const line = sql.replaceAll(/\s+/g, " ").trim();
