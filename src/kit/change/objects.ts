@@ -1,7 +1,7 @@
 // Long because: one order of everything that is no table, column or key.
 import type { Facts } from "../../catalog/read-facts.ts";
 import { settingsFor } from "../../install/plan-install.ts";
-import { needs, REMADE } from "../../install/repair.ts";
+import { needs, REMADE } from "../../install/needs.ts";
 import type { Snapshot } from "../../install/snapshot.ts";
 import type { DatabaseObject, ObjectKind } from "../../objects/object.ts";
 import type { SqlStep } from "../../plan/step.ts";
