@@ -144,7 +144,9 @@ export function backfillSteps(
 
 function changeOf(options: BackfillOptions): BackfillChange {
   if ("set" in options) return { set: options.set };
-  return "sql" in options ? { sql: options.sql } : { transform: options.transform };
+  if (!("sql" in options)) return { transform: options.transform };
+  const { sql, lockRows } = options;
+  return lockRows === undefined ? { sql } : { sql, lockRows };
 }
 
 function throttleOf(
