@@ -1,3 +1,4 @@
+// Long because: one list of the recipes, and of what squawk says of them and why it is not so.
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
