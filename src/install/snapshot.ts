@@ -83,6 +83,8 @@ async function madeOn(
   await executor
     .transaction(async (transaction) => {
       for (const text of makingScript(objects, host)) await transaction.query(text);
+      // As a commit would: seed rows may lean on deferred keys.
+      await transaction.query("SET CONSTRAINTS ALL IMMEDIATE");
       read.push(await factsOf(transaction));
       throw takeBack;
     })
