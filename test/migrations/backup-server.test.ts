@@ -111,6 +111,22 @@ onServers("a backup", (server) => {
     ).rejects.toMatchObject({ code: "missingRight" });
   });
 
+  it("says what could not be read, where a late pg_dump only misses the snapshot", async () => {
+    const fake = path(`late-pg_dump-${server.major}`);
+    writeFileSync(
+      fake,
+      `#!/bin/sh\nif [ "$1" = --version ]; then echo 'pg_dump (PostgreSQL) ${server.major}.0'; exit 0; fi\nsleep 1\necho 'pg_dump: error: invalid snapshot identifier' >&2\nexit 1\n`,
+    );
+    await chmod(fake, 0o755);
+    const own = server.connect(server.urlAs(await server.role("late")));
+    const late = backup(own, {
+      to: path(`late-${server.major}`),
+      tables: [{ schema: "public", name: "orders" }],
+      pgDump: fake,
+    });
+    await expect(late).rejects.toMatchObject({ code: "missingRight" });
+  });
+
   it("gives up a lock that it does not get, and leaves nothing", async () => {
     const to = path(`locked-${server.major}`);
     const sql = postgres(server.url(), { max: 1 });

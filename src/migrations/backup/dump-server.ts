@@ -2,7 +2,7 @@ import { createWriteStream } from "node:fs";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { UnderpinError } from "../../errors.ts";
+import { sqlStateOf, toError, UnderpinError } from "../../errors.ts";
 import type { Executor, Queryable } from "../../executor/executor.ts";
 import { ident, qualified } from "../../sql/quote.ts";
 import { findTool } from "./client-tools.ts";
@@ -69,14 +69,18 @@ export async function dumpServer(
           ? { output: (stdout) => pipeline(stdout, createWriteStream(part, { mode: 0o600 })) }
           : {}),
       });
-      // Beside the dump, and heard even where the reading fails first.
       const read = readState(db, {
         part: { tables, schemas },
         count: !schemaOnly && options.count !== false,
       });
-      const [outcome] = await Promise.all([Promise.allSettled([dumped]), read.catch(() => {})]);
-      if (outcome[0].status === "rejected") throw outcome[0].reason;
-      return read;
+      const [dumpEnd, readEnd] = await Promise.allSettled([dumped, read]);
+      // A reading that fails takes the snapshot with it: a pg_dump that comes later says only that there is none.
+      const isSecond =
+        dumpEnd.status === "rejected" && /snapshot/.test(toError(dumpEnd.reason).message);
+      if (dumpEnd.status === "rejected" && !(isSecond && readEnd.status === "rejected"))
+        throw dumpEnd.reason;
+      if (readEnd.status === "rejected") throw readingFailed(readEnd.reason);
+      return readEnd.value;
     });
     const files = await readFiles(part);
     if (archive === "custom") await flush(part);
@@ -96,6 +100,16 @@ export async function dumpServer(
     await rm(part, { recursive: true, force: true });
     throw error;
   }
+}
+
+function readingFailed(cause: unknown): unknown {
+  if (sqlStateOf(cause) !== "42501") return cause;
+  return new UnderpinError({
+    code: "missingRight",
+    message: `the login may not read all that is backed up: ${toError(cause).message}`,
+    hint: "Dump as the owner of all tables, or GRANT pg_read_all_data TO the login (rows under row security need BYPASSRLS too).",
+    cause,
+  });
 }
 
 async function flush(file: string): Promise<void> {
