@@ -230,6 +230,12 @@ const WRONG_OF: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "require-concurrent-index-creation":
       "ON ONLY builds nothing: the partitions get theirs CONCURRENTLY",
   },
+  "what is taken over as it is": {
+    "ban-create-domain-with-constraint": "no table uses the new domain yet",
+    "constraint-missing-not-valid": "the table is tiny: facts say so, and squawk knows no database",
+    "require-concurrent-index-creation":
+      "the table is tiny: facts say so, and squawk knows no database",
+  },
   "new tables, and what belongs to them": {
     "require-concurrent-index-creation": "the table was made in the same plan, and is empty",
     "adding-required-field": "the table was made in the same plan, and is empty",
