@@ -23,6 +23,7 @@ export interface BenchModule {
 /** All benches by name. Each is loaded only when it runs. */
 export const BENCHES: Readonly<Record<string, () => Promise<BenchModule>>> = {
   backfill: () => import("./backfill.ts"),
+  conversions: () => import("./conversions.ts"),
   engine: () => import("./engine.ts"),
   facts: () => import("./facts.ts"),
   import: () => import("./import.ts"),
