@@ -1,3 +1,4 @@
+// Long because: both conversions are held against each other side, with the same tables, writers and figures.
 import { bigint, numeric, pgSchema, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
 import postgres from "postgres";
 import { readFacts } from "../src/catalog/read-facts.ts";

@@ -1,3 +1,4 @@
+// Long because: what a worker does is one list, and every entry of it reads and writes the same model.
 import { setTimeout as sleep } from "node:timers/promises";
 import { and, eq, sql as drizzleSql } from "drizzle-orm";
 import { ident, literal, qualified } from "../../src/sql/quote.ts";
