@@ -2,7 +2,6 @@ import type { ColumnFact } from "../../catalog/columns.ts";
 import type { RelationName } from "../../plan/step.ts";
 import { ident, literal, qualified } from "../../sql/quote.ts";
 import { isOf, isSame, refuse } from "../own-column.ts";
-import type { JsonReference } from "./json-references.ts";
 import { homeOf, INTEGERS, type KeyClass, type KeyFacts, type Phase } from "./graph.ts";
 
 /** How a key gets its UUID: from its integer, or by chance. */
@@ -49,6 +48,18 @@ export interface Surrogate {
 /** The rows in which a column refers to a key, as an SQL condition over the row. */
 export interface TwinCase {
   readonly key: ConvertedKey;
+  readonly when: string;
+}
+
+/** An integer inside a column of jsonb, and the place beside it for its UUID. */
+export interface JsonReference {
+  readonly table: RelationName;
+  readonly column: string;
+  /** From the top of the value to the integer. */
+  readonly path: readonly string[];
+  readonly beside: readonly string[];
+  readonly key: ConvertedKey;
+  readonly phase: number;
   readonly when: string;
 }
 

@@ -5,19 +5,7 @@ import { shorten } from "../../sql/shorten.ts";
 import { backfillSteps } from "../backfill.ts";
 import { isOf, isSame, refuse } from "../own-column.ts";
 import type { BackfillPace } from "../shadow-column.ts";
-import { placeOf, twinName, uuidSql, type Conversion, type ConvertedKey } from "./conversion.ts";
-
-/** An integer inside a column of jsonb, and the place beside it for its UUID. */
-export interface JsonReference {
-  readonly table: RelationName;
-  readonly column: string;
-  /** From the top of the value to the integer. */
-  readonly path: readonly string[];
-  readonly beside: readonly string[];
-  readonly key: ConvertedKey;
-  readonly phase: number;
-  readonly when: string;
-}
+import { placeOf, twinName, uuidSql, type Conversion, type JsonReference } from "./conversion.ts";
 
 /** As the user names it. */
 export interface NamedJsonReference {
