@@ -61,7 +61,12 @@ export function undoPartitioning(options: UndoPartitioningOptions): Plan {
     kind: "sql",
     id,
     title: "Copy again what changed meanwhile",
-    sql: catchUpSql(flat, { from: table.name, to: names.beside, commits: true }),
+    sql: catchUpSql(flat, {
+      from: table.name,
+      to: names.beside,
+      partitioned: "from",
+      commits: true,
+    }),
     locks: [lock(table.name, "accessShare"), lock(names.beside, "rowExclusive")],
     rows: [{ schema, name: table.name, access: "read" }],
     transaction: "outside",
@@ -203,7 +208,12 @@ export function undoPartitioning(options: UndoPartitioningOptions): Plan {
       transaction: "commitAfter",
       undo: {
         kind: "statement",
-        sql: catchUpSql(flat, { from: table.name, to: names.parked, commits: true }),
+        sql: catchUpSql(flat, {
+          from: table.name,
+          to: names.parked,
+          partitioned: "to",
+          commits: true,
+        }),
         locks: [lock(table.name, "accessShare"), lock(names.parked, "rowExclusive")],
         rows: [{ schema, name: table.name, access: "read" }, ...writesBack],
         transaction: "outside",

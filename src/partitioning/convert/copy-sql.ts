@@ -25,6 +25,7 @@ export function toPartsSql(conversion: Conversion, commits: boolean): string {
   return catchUpSql(conversion, {
     from: table.name,
     to: names.beside,
+    partitioned: "to",
     commits,
     // Partitions by hash are all there from the beginning.
     ...(columns.length === 0

@@ -92,7 +92,12 @@ export function unswapSql(conversion: Conversion): string {
 /** Works off what was written since the swap, towards the parked table. */
 export function backSql(conversion: Conversion, commits: boolean): string {
   const { table, names } = conversion;
-  return catchUpSql(conversion, { from: table.name, to: names.parked, commits });
+  return catchUpSql(conversion, {
+    from: table.name,
+    to: names.parked,
+    partitioned: "from",
+    commits,
+  });
 }
 
 function dropSql({ schema, table }: Conversion, constraint: string): string {

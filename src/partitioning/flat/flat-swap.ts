@@ -16,7 +16,7 @@ export function flattenSql(flat: Flat): string {
   return [
     lockTwinsSql(schema, [table.name, names.beside], "ACCESS EXCLUSIVE"),
     lateLeavesSql(flat),
-    catchUpSql(flat, { from: table.name, to: names.beside, commits: false }),
+    catchUpSql(flat, { from: table.name, to: names.beside, partitioned: "from", commits: false }),
     watchFunctionSql(flat, names.watch, false),
     ...sequenceSql(flat, "forth"),
     ...disableTriggersSql(flat),
@@ -31,7 +31,7 @@ export function unflattenSql(flat: Flat): string {
   const { schema, table, names } = flat;
   return [
     lockTwinsSql(schema, [table.name, names.parked], "ACCESS EXCLUSIVE"),
-    catchUpSql(flat, { from: table.name, to: names.parked, commits: false }),
+    catchUpSql(flat, { from: table.name, to: names.parked, partitioned: "to", commits: false }),
     unwatchSql(flat, table.name),
     ...renamesSql(flat, "back"),
     ...enableTriggersSql(flat),
