@@ -153,7 +153,12 @@ const subjects: readonly Subject[] = [
   },
   {
     name: "partitions that are empty",
-    prepare: `TRUNCATE ${path(january)}; ANALYZE ${path(january)}`,
+    // What the server is still to be told of the TRUNCATE would count as a change since the ANALYZE.
+    prepare: async (db) => {
+      await db.query(`TRUNCATE ${path(january)}`);
+      await db.query("SELECT pg_catalog.pg_stat_force_next_flush()");
+      await db.query(`ANALYZE ${path(january)}`);
+    },
     plan: (db) => upkeep(db, { dropEmptyAfter: "30 days", only: /^leave/ }),
     undo: "equal",
     has: [/detach$/],
